@@ -1,0 +1,1 @@
+//! A deterministic fake backend, for tests only.

@@ -1,0 +1,1 @@
+//! Values to saved bytes and back, without a Redis type.

@@ -1,0 +1,1 @@
+//! argv to command values: every AI.* grammar, without a Redis type.

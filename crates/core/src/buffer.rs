@@ -1,0 +1,112 @@
+//! Memory of tensors and blobs.
+
+use bytemuck::{Pod, Zeroable};
+use std::any::Any;
+
+/// Bytes that somebody keeps: immutable, readable from any thread, at one address until dropped.
+///
+/// Dropping may happen on any thread; a buffer whose memory may only be released on a certain one
+/// passes itself on.
+pub trait Buffer: Send + Sync + 'static {
+    /// The bytes. No alignment is promised: a held command argument never has one.
+    fn bytes(&self) -> &[u8];
+
+    /// How many bytes behind the end may be read (some kernels read past it).
+    fn tail(&self) -> usize {
+        0
+    }
+
+    /// Bytes of memory that live as long as this buffer does.
+    fn held(&self) -> usize {
+        self.bytes().len()
+    }
+
+    /// The buffer itself, for the crate that made it.
+    fn as_any(&self) -> &dyn Any;
+}
+
+#[derive(Clone, Copy, Pod, Zeroable)]
+#[repr(C, align(64))]
+struct Line([u8; 64]);
+
+/// Owned bytes, aligned to 64, zeroed up to the next multiple of 64.
+pub struct AlignedBytes {
+    lines: Vec<Line>,
+    len: usize,
+}
+
+impl AlignedBytes {
+    /// Alignment of the first byte.
+    pub const ALIGN: usize = 64;
+
+    /// `len` zero bytes.
+    pub fn zeroed(len: usize) -> Self {
+        Self {
+            lines: bytemuck::zeroed_vec(len.div_ceil(Self::ALIGN)),
+            len,
+        }
+    }
+
+    /// A copy of `bytes`.
+    pub fn copy_of(bytes: &[u8]) -> Self {
+        let mut copy = Self::zeroed(bytes.len());
+        copy.bytes_mut().copy_from_slice(bytes);
+        copy
+    }
+
+    /// The bytes, to fill them before they are shared.
+    pub fn bytes_mut(&mut self) -> &mut [u8] {
+        let all: &mut [u8] = bytemuck::cast_slice_mut(&mut self.lines);
+        all.get_mut(..self.len).unwrap_or_default()
+    }
+}
+
+impl Buffer for AlignedBytes {
+    fn bytes(&self) -> &[u8] {
+        let all: &[u8] = bytemuck::cast_slice(&self.lines);
+        all.get(..self.len).unwrap_or_default()
+    }
+
+    fn tail(&self) -> usize {
+        self.lines.len() * Self::ALIGN - self.len
+    }
+
+    fn held(&self) -> usize {
+        self.lines.len() * Self::ALIGN
+    }
+
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+}
+
+impl Buffer for Vec<u8> {
+    fn bytes(&self) -> &[u8] {
+        self
+    }
+
+    fn held(&self) -> usize {
+        self.capacity()
+    }
+
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn aligned_bytes_are_aligned_and_zeroed() {
+        for len in [0, 1, 63, 64, 65, 1000] {
+            let zeroed = AlignedBytes::zeroed(len);
+            assert_eq!(zeroed.bytes(), vec![0; len]);
+            assert_eq!(zeroed.bytes().as_ptr() as usize % 64, 0);
+            assert_eq!(zeroed.tail() + len, zeroed.held());
+            let data: Vec<u8> = (0..len).map(|i| i as u8).collect();
+            assert_eq!(AlignedBytes::copy_of(&data).bytes(), data);
+        }
+    }
+}

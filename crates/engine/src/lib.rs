@@ -1,0 +1,1 @@
+//! Registry, model lifecycle, device queues, deadlines, statistics.

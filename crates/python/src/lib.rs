@@ -1,0 +1,1 @@
+//! The Python extension redisai_rs._core.

@@ -1,0 +1,1 @@
+//! Conformance cases, strategies and the crate-edge test; for tests only.
