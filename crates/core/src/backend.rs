@@ -82,6 +82,12 @@ pub struct Capabilities {
     pub min_align: u32,
     /// Readable bytes that inputs must have behind their end. Copied likewise.
     pub tail_bytes: u32,
+    /// Devices that it can use now (`CPU`, `GPU:0`, …); empty: it does not say.
+    pub devices: Vec<String>,
+    /// Element types that it takes and gives; empty: it does not say.
+    pub dtypes: Vec<DType>,
+    /// Model formats that it reads (`onnx`, `saved_model`, …); empty: it does not say.
+    pub formats: Vec<String>,
 }
 
 /// A loaded backend, in words.

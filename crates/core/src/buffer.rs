@@ -21,6 +21,12 @@ pub trait Buffer: Send + Sync + 'static {
         self.bytes().len()
     }
 
+    /// Whether the memory is a framework's own, which this process's allocator does not count. Such
+    /// a buffer is copied before its tensor becomes a key.
+    fn is_foreign(&self) -> bool {
+        false
+    }
+
     /// The buffer itself, for the crate that made it.
     fn as_any(&self) -> &dyn Any;
 }
