@@ -1,1 +1,27 @@
-//! The Python extension redisai_rs._core.
+//! The Python extension `redisai_rs._core`: version, build facts and the discovery of backends.
+//!
+//! Private to the package: users see the typed wrappers in `python/redisai_rs`, so that names and
+//! signatures there can be Python's own. `python/redisai_rs/_core.pyi` repeats what is here.
+
+use pyo3::prelude::*;
+use pyo3::types::PyDict;
+
+/// Facts about how this package was built. An empty text means that it is not known.
+#[pyfunction]
+fn build_info(py: Python<'_>) -> PyResult<Bound<'_, PyDict>> {
+    let facts = PyDict::new(py);
+    facts.set_item("version", env!("CARGO_PKG_VERSION"))?;
+    facts.set_item("commit", env!("REDISAI_GIT_SHA"))?;
+    facts.set_item("rustc", env!("REDISAI_RUSTC"))?;
+    facts.set_item("target", env!("REDISAI_TARGET"))?;
+    facts.set_item("profile", env!("REDISAI_PROFILE"))?;
+    Ok(facts)
+}
+
+/// The extension module.
+#[pymodule(gil_used = false)]
+fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add("__version__", env!("CARGO_PKG_VERSION"))?;
+    module.add_function(wrap_pyfunction!(build_info, module)?)?;
+    Ok(())
+}

@@ -1,0 +1,3 @@
+__version__: str
+
+def build_info() -> dict[str, str]: ...
