@@ -1,0 +1,190 @@
+//! Buffers over memory that is not a `Vec`: a framework's, or the host's.
+
+use crate::Host;
+use redisai_core::Buffer;
+use std::any::Any;
+use std::ptr::NonNull;
+use std::slice;
+
+/// Bytes that lie in something else and live as long as it does: a framework's tensor, a retained
+/// input.
+pub struct SharedBytes<O> {
+    data: *const u8,
+    len: usize,
+    tail: usize,
+    foreign: bool,
+    /// Dropping it ends the memory, on any thread.
+    _owner: O,
+}
+
+// SAFETY: the bytes are read only, and `new` asks that they may be read from any thread.
+unsafe impl<O: Send> Send for SharedBytes<O> {}
+// SAFETY: as above.
+unsafe impl<O: Sync> Sync for SharedBytes<O> {}
+
+impl<O: Send + Sync + 'static> SharedBytes<O> {
+    /// `len` bytes at `data` in a framework's own memory.
+    ///
+    /// # Safety
+    /// `data` points at `len` initialised bytes (or `len` is 0) that stay where they are, unchanged
+    /// and readable from any thread, until `owner` is dropped.
+    pub unsafe fn new(data: *const u8, len: usize, owner: O) -> Self {
+        Self {
+            data,
+            len,
+            tail: 0,
+            foreign: true,
+            _owner: owner,
+        }
+    }
+
+    /// Says how many bytes behind the end may be read too.
+    ///
+    /// # Safety
+    /// They may.
+    #[must_use]
+    pub unsafe fn with_tail(mut self, tail: usize) -> Self {
+        self.tail = tail;
+        self
+    }
+
+    /// Says that the memory came from the host, which counts it.
+    #[must_use]
+    pub fn in_host_memory(mut self) -> Self {
+        self.foreign = false;
+        self
+    }
+}
+
+impl<O: Send + Sync + 'static> Buffer for SharedBytes<O> {
+    fn bytes(&self) -> &[u8] {
+        // SAFETY: the promise of `new`.
+        unsafe { crate::text::slice_of(self.data, self.len) }
+    }
+
+    fn tail(&self) -> usize {
+        self.tail
+    }
+
+    fn is_foreign(&self) -> bool {
+        self.foreign
+    }
+
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+}
+
+/// Bytes in the host's memory (`tensor_alloc`): 64-aligned, readable up to the next multiple of 64.
+/// A result written here is kept by the server without a copy.
+pub struct HostBytes {
+    memory: HostMemory,
+}
+
+impl HostBytes {
+    /// A copy of `bytes`; none where the host refuses the memory.
+    pub fn copy_of(host: Host, bytes: &[u8]) -> Option<Self> {
+        let memory = HostMemory::new(host, bytes.len())?;
+        // SAFETY: the memory is fresh and as long.
+        unsafe {
+            memory
+                .data
+                .as_ptr()
+                .copy_from_nonoverlapping(bytes.as_ptr(), bytes.len());
+        }
+        Some(Self { memory })
+    }
+
+    /// `len` zero bytes; none where the host refuses the memory.
+    pub fn zeroed(host: Host, len: usize) -> Option<Self> {
+        let memory = HostMemory::new(host, len)?;
+        // SAFETY: the memory is fresh and as long.
+        unsafe { memory.data.as_ptr().write_bytes(0, len) };
+        Some(Self { memory })
+    }
+
+    /// The bytes, to fill them before they are shared.
+    pub fn bytes_mut(&mut self) -> &mut [u8] {
+        // SAFETY: initialised (all constructors say so), and we hold it alone.
+        unsafe { slice::from_raw_parts_mut(self.memory.data.as_ptr(), self.memory.len) }
+    }
+}
+
+impl Buffer for HostBytes {
+    fn bytes(&self) -> &[u8] {
+        // SAFETY: initialised, and nobody writes while it is shared.
+        unsafe { slice::from_raw_parts(self.memory.data.as_ptr(), self.memory.len) }
+    }
+
+    fn tail(&self) -> usize {
+        self.memory.len.max(1).next_multiple_of(64) - self.memory.len
+    }
+
+    fn held(&self) -> usize {
+        self.memory.len.max(1).next_multiple_of(64)
+    }
+
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+}
+
+/// Memory of the host that nobody has filled yet: for a framework that writes its output itself.
+pub struct HostMemory {
+    host: Host,
+    data: NonNull<u8>,
+    len: usize,
+}
+
+// SAFETY: the host's memory may be used and freed on any thread.
+unsafe impl Send for HostMemory {}
+// SAFETY: a shared reference only gives the address.
+unsafe impl Sync for HostMemory {}
+
+impl HostMemory {
+    /// `len` bytes, 64-aligned, not cleared; none where the host refuses them.
+    pub fn new(host: Host, len: usize) -> Option<Self> {
+        let data = host.tensor_alloc(len, 64)?;
+        Some(Self { host, data, len })
+    }
+
+    /// Where they are.
+    pub fn as_mut_ptr(&mut self) -> *mut u8 {
+        self.data.as_ptr()
+    }
+
+    /// The bytes, once they are written.
+    ///
+    /// # Safety
+    /// All `len` bytes have been written, and nobody writes to them any more.
+    pub unsafe fn assume_init(self) -> HostBytes {
+        HostBytes { memory: self }
+    }
+}
+
+impl Drop for HostMemory {
+    fn drop(&mut self) {
+        // SAFETY: from this host's `tensor_alloc`, freed once.
+        unsafe { self.host.free(self.data) };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn host_bytes_are_aligned_with_a_tail() {
+        let host = Host::system();
+        for len in [0, 1, 64, 100] {
+            let mut bytes = HostBytes::zeroed(host, len).unwrap();
+            bytes.bytes_mut().fill(3);
+            assert_eq!(bytes.bytes(), vec![3; len]);
+            assert_eq!(bytes.bytes().as_ptr() as usize % 64, 0);
+            assert_eq!((len + bytes.tail()) % 64, 0);
+            assert!(!bytes.is_foreign());
+        }
+        assert_eq!(HostBytes::copy_of(host, b"ab").unwrap().bytes(), b"ab");
+        assert!(HostBytes::zeroed(host, isize::MAX as usize).is_none());
+    }
+}
