@@ -1,1 +1,56 @@
-//! argv to command values: every AI.* grammar, without a Redis type.
+//! argv to command values: every `AI.*` grammar, without a Redis type.
+//!
+//! A command comes in as its whole argv (the name is argument 0) and goes out as a checked value.
+//! Keys and blobs are named by their index in argv, so that the caller can hold the server's
+//! string without a copy; names and tags are slices of the arguments. Nothing is allocated for
+//! `AI.TENSORSET … BLOB`, `AI.TENSORGET`, `AI.MODELEXECUTE`.
+//!
+//! The order of errors is part of the contract. Where a key is looked up between two checks, the
+//! value has two functions: `arity` for before, `parse` for after.
+//!
+//! | Command | Value | Before the key | After it |
+//! |---|---|---|---|
+//! | `AI.TENSORSET` | [`TensorSet`] | [`TensorSet::arity`] | [`TensorSet::parse`], [`TensorSet::into_tensor`] |
+//! | `AI.TENSORGET` | [`TensorGet`], [`values`] | [`TensorGet::arity`] | [`TensorGet::parse`] |
+//! | `AI.MODELSTORE` | [`ModelStore`] | [`ModelStore::parse`] | [`ModelStore::definition`], [`join`] |
+//! | `AI.MODELSET` | [`ModelStore`] | [`ModelStore::parse_set`] | as above |
+//! | `AI.MODELGET` | [`ModelGet`] | [`ModelGet::arity`] | [`ModelGet::parse`] |
+//! | `AI.MODELDEL` | [`ModelDel`] | [`ModelDel::arity`] | |
+//! | `AI.MODELEXECUTE` | [`ModelRun`] | [`ModelRun::arity`] | [`ModelRun::parse`] |
+//! | `AI.MODELRUN` | [`ModelRun`] | [`ModelRun::run_arity`] | [`ModelRun::parse_run`] |
+//! | `AI._MODELSCAN` | [`ModelScan`] | [`ModelScan::arity`] | |
+//! | `AI.INFO` | [`Info`] | [`Info::arity`] | [`Info::parse`] |
+//! | `AI.CONFIG` | [`Config`] | [`Config::parse`] | |
+//! | `loadmodule` | [`LoadOptions`] | [`LoadOptions::parse`] | |
+//!
+//! [`Error`] is the one table of error texts.
+
+#![forbid(unsafe_code)]
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::indexing_slicing,
+        clippy::panic
+    )
+)]
+
+mod args;
+mod config;
+mod deprecated;
+mod error;
+mod info;
+mod model;
+pub mod number;
+mod options;
+mod run;
+mod tensor;
+
+pub use config::Config;
+pub use error::{Echo, Error};
+pub use info::Info;
+pub use model::{ModelDel, ModelGet, ModelScan, ModelStore, join};
+pub use options::{BuildSessions, LoadBackendRule, LoadError, LoadOptions, Setting, SettingValue};
+pub use run::ModelRun;
+pub use tensor::{Format, Limits, TensorGet, TensorSet, Value, Values, values, zeros_and_ones};
