@@ -1,1 +1,68 @@
 """The command line `redisai-rs`."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+
+from redisai_rs.cli import demo, doctor, serve
+from redisai_rs.cli import version as version_verb
+from redisai_rs.exceptions import RedisAIError
+from redisai_rs.paths import module_path
+
+EXIT_ERROR = 1
+EXIT_INTERRUPTED = 130
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs a verb; gives the exit status: 0 done, 1 an error (one line on stderr), 2 usage."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    # What follows `--` goes to the server untouched: argparse would read its options as ours.
+    split = words.index("--") if "--" in words else len(words)
+    words, rest = words[:split], words[split + 1 :]
+    parser = _parser()
+    options = parser.parse_args(words)
+    if rest and options.verb != "serve":
+        parser.error(f"`{options.verb}` takes nothing after `--`")
+    options.rest = rest
+    try:
+        return int(options.run(options))
+    except RedisAIError as error:
+        print(f"redisai-rs: {_one_line(error)}", file=sys.stderr)
+        return EXIT_ERROR
+    except KeyboardInterrupt:
+        return EXIT_INTERRUPTED
+    except BrokenPipeError:
+        # The reader has gone; Python would complain again when it flushes at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return EXIT_ERROR
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="redisai-rs", description="Model serving inside Redis and Valkey."
+    )
+    verbs = parser.add_subparsers(title="verbs", metavar="VERB", dest="verb", required=True)
+    serve.add(verbs)
+    path = verbs.add_parser(
+        "module-path",
+        help="print the path of the Redis module",
+        description="Prints the path of the Redis module, for"
+        ' `redis-server --loadmodule "$(redisai-rs module-path)"`.',
+    )
+    path.set_defaults(run=_print_module_path)
+    doctor.add(verbs)
+    demo.add(verbs)
+    version_verb.add(verbs)
+    return parser
+
+
+def _print_module_path(_: argparse.Namespace) -> int:
+    print(module_path())
+    return 0
+
+
+def _one_line(error: RedisAIError) -> str:
+    return " ".join(str(error).split("\n", 1)[0].split())
