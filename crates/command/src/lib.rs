@@ -53,4 +53,4 @@ pub use info::Info;
 pub use model::{ModelDel, ModelGet, ModelScan, ModelStore, join};
 pub use options::{BuildSessions, LoadBackendRule, LoadError, LoadOptions, Setting, SettingValue};
 pub use run::ModelRun;
-pub use tensor::{Format, Limits, TensorGet, TensorSet, Value, Values, values, zeros_and_ones};
+pub use tensor::{Format, Limits, TensorGet, TensorSet, Value, Values, values};

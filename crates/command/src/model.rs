@@ -91,18 +91,7 @@ impl<'a> ModelStore<'a> {
 
 /// One copy of the joined chunks of a blob. A single chunk is better held than copied.
 pub fn join(argv: &[&[u8]], chunks: Range<usize>) -> AlignedBytes {
-    let chunks = argv.get(chunks).unwrap_or_default();
-    let total = chunks.iter().map(|chunk| chunk.len()).sum();
-    let mut joined = AlignedBytes::zeroed(total);
-    let mut rest = joined.bytes_mut();
-    for chunk in chunks {
-        let Some((place, behind)) = rest.split_at_mut_checked(chunk.len()) else {
-            break;
-        };
-        place.copy_from_slice(chunk);
-        rest = behind;
-    }
-    joined
+    AlignedBytes::join(argv.get(chunks).unwrap_or_default().iter().copied())
 }
 
 pub(crate) fn tag<'a>(cursor: &mut Cursor<'a>) -> &'a [u8] {

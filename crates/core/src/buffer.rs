@@ -60,6 +60,22 @@ impl AlignedBytes {
         copy
     }
 
+    /// One copy of all parts, in order.
+    pub fn join<'a>(parts: impl Iterator<Item = &'a [u8]> + Clone) -> Self {
+        let total = parts.clone().map(<[u8]>::len).sum();
+        let mut joined = Self::zeroed(total);
+        let mut rest = joined.bytes_mut();
+        for part in parts {
+            // The length is the sum of the parts, so each one fits.
+            let Some((place, behind)) = rest.split_at_mut_checked(part.len()) else {
+                break;
+            };
+            place.copy_from_slice(part);
+            rest = behind;
+        }
+        joined
+    }
+
     /// The bytes, to fill them before they are shared.
     pub fn bytes_mut(&mut self) -> &mut [u8] {
         let all: &mut [u8] = bytemuck::cast_slice_mut(&mut self.lines);
@@ -84,6 +100,19 @@ impl Buffer for AlignedBytes {
     fn as_any(&self) -> &dyn Any {
         self
     }
+}
+
+/// The buffer itself where all bytes are 0 or 1, else a copy in which every other byte is 1: BOOL
+/// data of RedisAI, which did not check all of it.
+pub fn zeros_and_ones(buffer: Box<dyn Buffer>) -> Box<dyn Buffer> {
+    if buffer.bytes().iter().all(|&byte| byte <= 1) {
+        return buffer;
+    }
+    let mut copy = AlignedBytes::copy_of(buffer.bytes());
+    for byte in copy.bytes_mut() {
+        *byte = (*byte).min(1);
+    }
+    Box::new(copy)
 }
 
 impl Buffer for Vec<u8> {
@@ -114,5 +143,21 @@ mod tests {
             let data: Vec<u8> = (0..len).map(|i| i as u8).collect();
             assert_eq!(AlignedBytes::copy_of(&data).bytes(), data);
         }
+    }
+
+    #[test]
+    fn parts_are_joined_in_order() {
+        let join = |parts: &[&[u8]]| AlignedBytes::join(parts.iter().copied()).bytes().to_vec();
+        assert_eq!(join(&[b"ab", b"", b"c"]), b"abc");
+        assert_eq!(join(&[]), b"");
+    }
+
+    #[test]
+    fn bytes_above_one_become_one() {
+        let mended = zeros_and_ones(Box::new(vec![0_u8, 1, 2, 255]));
+        assert_eq!(mended.bytes(), [0, 1, 1, 1]);
+        let good = vec![0_u8, 1];
+        let place = good.as_ptr();
+        assert_eq!(zeros_and_ones(Box::new(good)).bytes().as_ptr(), place);
     }
 }

@@ -21,7 +21,7 @@ pub use backend::{
     Backend, BackendInfo, BackendKind, Capabilities, Function, HostServices, LoadKind, LoadRequest,
     LoadedModel, LogLevel, Run, RunOutput, Signature, ValueInfo, ValueKind,
 };
-pub use buffer::{AlignedBytes, Buffer};
+pub use buffer::{AlignedBytes, Buffer, zeros_and_ones};
 pub use device::{Device, DeviceKind};
 pub use dtype::DType;
 pub use error::{BackendError, Status};

@@ -15,6 +15,7 @@ pub struct Batch {
 }
 
 /// The immutable definition of a model, from which a session can always be built anew.
+#[derive(Clone)]
 pub struct ModelDef {
     /// The framework.
     pub backend: BackendKind,

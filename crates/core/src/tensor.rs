@@ -79,6 +79,24 @@ impl Tensor {
         })
     }
 
+    /// Like [`with_offsets`](Self::with_offsets), for offsets out of a file: where they are wrong,
+    /// the elements are found again from their NULs.
+    pub fn with_saved_offsets(
+        shape: Shape,
+        data: Box<dyn Buffer>,
+        offsets: Box<[u64]>,
+    ) -> Result<Self, TensorError> {
+        if check_offsets(data.bytes(), &offsets, shape.elements()).is_err() {
+            return Self::new(DType::String, shape, data);
+        }
+        Ok(Self {
+            dtype: DType::String,
+            shape,
+            data,
+            offsets: Some(offsets),
+        })
+    }
+
     /// A `STRING` tensor of these elements, any bytes.
     pub fn from_strings(shape: Shape, elements: &[&[u8]]) -> Result<Self, TensorError> {
         if elements.len() != shape.elements() {
@@ -308,6 +326,18 @@ mod tests {
         ] {
             assert_eq!(with(bad), Err(TensorError::Offsets), "{bad:?}");
         }
+    }
+
+    #[test]
+    fn wrong_saved_offsets_are_found_again() {
+        let saved = |bytes: &[u8], offsets: &[u64]| {
+            Tensor::with_saved_offsets(shape(&[2]), Box::new(bytes.to_vec()), offsets.into())
+        };
+        let kept = saved(b"a\0b\0\0", &[0, 4, 5]).unwrap();
+        assert_eq!(kept.strings().collect::<Vec<_>>(), [b"a\0b" as &[u8], b""]);
+        let found = saved(b"a\0b\0", &[7, 9, 4]).unwrap();
+        assert_eq!(found.strings().collect::<Vec<_>>(), [b"a", b"b"]);
+        assert_eq!(saved(b"a\0", &[7, 9, 2]).unwrap_err(), TensorError::Strings);
     }
 
     #[test]

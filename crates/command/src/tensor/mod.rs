@@ -5,7 +5,7 @@ mod values;
 
 use crate::args::{Cursor, arity, is};
 use crate::{Error, number};
-use redisai_core::{AlignedBytes, Buffer, DType, Shape, Tensor, TensorError};
+use redisai_core::{Buffer, DType, Shape, Tensor, TensorError, zeros_and_ones};
 use smallvec::SmallVec;
 
 pub use read::{Value, Values, values};
@@ -244,18 +244,6 @@ fn blob(
         shape,
         data: TensorData::Blob(index),
     })
-}
-
-/// The buffer itself where all bytes are 0 or 1, else a copy in which every other byte is 1.
-pub fn zeros_and_ones(buffer: Box<dyn Buffer>) -> Box<dyn Buffer> {
-    if buffer.bytes().iter().all(|&byte| byte <= 1) {
-        return buffer;
-    }
-    let mut copy = AlignedBytes::copy_of(buffer.bytes());
-    for byte in copy.bytes_mut() {
-        *byte = (*byte).min(1);
-    }
-    Box::new(copy)
 }
 
 /// How `AI.TENSORGET` shows the data.

@@ -1,0 +1,82 @@
+//! The command that makes a value again: for AOF rewrite and for replication.
+
+use redisai_core::{BackendKind, Buffer, DType, ModelDef, Tensor};
+use smallvec::{SmallVec, smallvec};
+
+/// The command of [`tensor_args`].
+pub const TENSORSET: &str = "AI.TENSORSET";
+
+/// The command of [`model_args`].
+pub const MODELSTORE: &str = "AI.MODELSTORE";
+
+/// One argument.
+#[derive(Clone, Copy)]
+pub enum Arg<'a> {
+    /// These bytes.
+    Bytes(&'a [u8]),
+    /// This number in decimal digits.
+    Number(u64),
+    /// All bytes of this memory: where it is a string of the server, that string itself serves.
+    Blob(&'a dyn Buffer),
+}
+
+/// The arguments behind the command's name and the key.
+pub type Args<'a> = SmallVec<[Arg<'a>; 12]>;
+
+fn word(text: &str) -> Arg<'_> {
+    Arg::Bytes(text.as_bytes())
+}
+
+/// `dtype dim… BLOB data`, or `STRING dim… BYTES element…` where an element holds a NUL.
+pub fn tensor_args(tensor: &Tensor) -> Args<'_> {
+    let mut args: Args<'_> = smallvec![word(tensor.dtype().name())];
+    // A dimension is never negative.
+    args.extend(
+        tensor
+            .shape()
+            .dims()
+            .iter()
+            .map(|dim| Arg::Number(dim.unsigned_abs())),
+    );
+    if tensor.dtype() == DType::String && tensor.has_inner_nul() {
+        args.push(word("BYTES"));
+        args.extend(tensor.strings().map(Arg::Bytes));
+    } else {
+        args.push(word("BLOB"));
+        args.push(Arg::Blob(tensor.buffer()));
+    }
+    args
+}
+
+/// `backend device TAG tag BATCHSIZE n MINBATCHSIZE m MINBATCHTIMEOUT t [INPUTS n name… OUTPUTS n
+/// name…] BLOB chunk…`; names for TF only. `chunk_size` is `MODEL_CHUNK_SIZE`, in bytes.
+pub fn model_args(model: &ModelDef, chunk_size: u64) -> Args<'_> {
+    let mut args: Args<'_> = smallvec![
+        word(model.backend.name()),
+        Arg::Bytes(model.device.text()),
+        word("TAG"),
+        Arg::Bytes(&model.tag),
+        word("BATCHSIZE"),
+        Arg::Number(model.batch.size),
+        word("MINBATCHSIZE"),
+        Arg::Number(model.batch.min_size),
+        word("MINBATCHTIMEOUT"),
+        Arg::Number(model.batch.min_timeout_ms),
+    ];
+    if model.backend == BackendKind::Tf {
+        for (keyword, names) in [("INPUTS", &model.inputs), ("OUTPUTS", &model.outputs)] {
+            args.push(word(keyword));
+            args.push(Arg::Number(names.len() as u64));
+            args.extend(names.iter().map(|name| Arg::Bytes(name)));
+        }
+    }
+    args.push(word("BLOB"));
+    let blob = model.blob.bytes();
+    let chunk_size = usize::try_from(chunk_size).unwrap_or(usize::MAX).max(1);
+    if blob.len() <= chunk_size {
+        args.push(Arg::Blob(model.blob.as_ref()));
+    } else {
+        args.extend(blob.chunks(chunk_size).map(Arg::Bytes));
+    }
+    args
+}
