@@ -1,1 +1,52 @@
 //! Registry, model lifecycle, device queues, deadlines, statistics.
+//!
+//! A door (the Redis module, Python) makes one [`Engine`], turns definitions into [`Model`]s and
+//! hands in [`Request`]s; each ends in exactly one call of its [`Completion`]. The engine knows no
+//! Redis and no framework: backends come from a [`BackendSource`], time from a [`Clock`].
+//!
+//! Where to look: `engine` is the public face; `model`, `build` and `session` are the life of a
+//! model; `job` and `ticket` are one request and the one atomic change that decides its end;
+//! `scheduler` holds everything that starts a thread or waits.
+
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::indexing_slicing,
+        clippy::panic
+    )
+)]
+
+mod build;
+mod clock;
+mod config;
+mod engine;
+mod error;
+mod info;
+mod job;
+mod model;
+mod registry;
+mod run;
+mod scheduler;
+mod session;
+mod shared;
+mod stats;
+mod sync;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
+mod ticket;
+
+pub use build::BuildDone;
+pub use clock::{Clock, SystemClock};
+pub use config::{Config, LogFn};
+pub use engine::Engine;
+pub use error::{EngineError, Refused};
+pub use info::{Info, QueueInfo, WorkerInfo};
+pub use job::{Completion, Inputs, JobHandle, Outcome, Request};
+pub use model::{Model, ModelState};
+pub use registry::BackendSource;
+pub use stats::{Stats, StatsView};
+
+#[cfg(all(test, not(loom)))]
+mod tests;

@@ -1,0 +1,127 @@
+//! One request: what goes in, how it ends, and the handle of the one who waits.
+
+use crate::shared::Shared;
+use crate::sync::guarded;
+use crate::ticket::{End, Ticket};
+use crate::{Model, Refused};
+use redisai_core::{BackendError, RunOutput, Tensor};
+use smallvec::SmallVec;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Inputs of a job, in order.
+pub type Inputs = SmallVec<[Arc<Tensor>; 4]>;
+
+/// A model to run once.
+pub struct Request {
+    /// What runs.
+    pub model: Arc<Model>,
+    /// Its inputs, in order.
+    pub inputs: Inputs,
+    /// Number of outputs asked for.
+    pub outputs: usize,
+    /// How long the client waits; `None`: for as long as it takes.
+    pub timeout: Option<Duration>,
+}
+
+/// How a job ended.
+pub enum Outcome {
+    /// It ran, or could not.
+    Done(Result<RunOutput, BackendError>),
+    /// Its deadline passed first. A run in progress is told to stop, and counts as a run.
+    TimedOut,
+    /// [`JobHandle::gone`] came first. A run in progress goes on, counts, and its outputs are
+    /// dropped.
+    Gone,
+}
+
+/// Called exactly once for each job that was taken: on any thread, even inside
+/// [`Engine::submit`](crate::Engine::submit), and under no lock of the engine. It must not wait. It
+/// gets the job's inputs back, so that no worker drops the last reference; it gets none where a
+/// run still reads them (after `TimedOut` and `Gone`), and the engine's freeing thread drops them.
+pub type Completion = Box<dyn FnOnce(Outcome, Inputs) + Send>;
+
+/// A job that was taken.
+pub struct JobHandle(pub(crate) Arc<Job>);
+
+impl JobHandle {
+    /// The client went away: the job ends as [`Outcome::Gone`], unless it has ended. If it has not
+    /// started it never runs.
+    pub fn gone(&self) {
+        self.0.end(End::Gone, || Outcome::Gone);
+    }
+
+    /// Whether it has not ended yet.
+    pub fn pending(&self) -> bool {
+        self.0.ticket.pending()
+    }
+}
+
+/// A job inside the engine.
+pub(crate) struct Job {
+    pub(crate) ticket: Ticket<Completion, Inputs>,
+    pub(crate) model: Arc<Model>,
+    /// Number of inputs.
+    pub(crate) inputs: usize,
+    pub(crate) outputs: usize,
+    /// Nanoseconds of the clock; 0: never.
+    pub(crate) deadline: u64,
+}
+
+impl Job {
+    /// A pending job.
+    pub(crate) fn new(request: Request, deadline: u64, completion: Completion) -> Self {
+        Self {
+            inputs: request.inputs.len(),
+            ticket: Ticket::new(completion, request.inputs),
+            model: request.model,
+            outputs: request.outputs,
+            deadline,
+        }
+    }
+
+    /// Ends the job if nobody has and calls its completion. Gives the number of the run that goes
+    /// on without it (0: it has not started and will not), or `None` if somebody else was first,
+    /// in which case `outcome` was not asked.
+    pub(crate) fn end(&self, end: End, outcome: impl FnOnce() -> Outcome) -> Option<u64> {
+        let won = self.ticket.end(end)?;
+        if won.run == 0
+            && end != End::Done
+            && let Some(queue) = self.model.queue()
+        {
+            queue.note_ended();
+        }
+        complete(won.completion, outcome(), won.inputs.unwrap_or_default());
+        Some(won.run)
+    }
+
+    /// Ends it with an error, if nobody has ended it.
+    pub(crate) fn fail(&self, error: BackendError) {
+        self.end(End::Done, || Outcome::Done(Err(error)));
+    }
+
+    /// Takes a job that was never started apart again.
+    pub(crate) fn refuse(&self, error: crate::EngineError) -> Option<Refused> {
+        let won = self.ticket.end(End::Done)?;
+        Some(Refused {
+            error,
+            inputs: won.inputs.unwrap_or_default(),
+            completion: won.completion,
+        })
+    }
+}
+
+/// Calls a completion. A panic in it ends here: it must not take a worker down.
+pub(crate) fn complete(completion: Completion, outcome: Outcome, inputs: Inputs) {
+    guarded(|| completion(outcome, inputs));
+}
+
+/// Drops a job on a thread of the engine: if it held the last reference to its model, the freeing
+/// thread drops that.
+pub(crate) fn retire(shared: &Shared, job: Arc<Job>) {
+    if let Some(job) = Arc::into_inner(job)
+        && let Some(model) = Arc::into_inner(job.model)
+    {
+        shared.reaper.push(Box::new(model));
+    }
+}

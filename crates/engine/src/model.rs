@@ -1,0 +1,237 @@
+//! What a model key holds.
+
+use crate::build::Waiter;
+use crate::scheduler::DeviceQueue;
+use crate::session::Session;
+use crate::shared::Shared;
+use crate::stats::Stats;
+use redisai_core::BackendError;
+use redisai_core::{Function, ModelDef, Signature, Status, ValueInfo};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, OnceLock};
+
+/// A definition, its counters, and the session that is a cache of it.
+///
+/// [`Model::def`], [`Model::names`], [`Model::signature`] and [`Model::stats`] take no lock: a
+/// forked child calls them.
+pub struct Model {
+    def: ModelDef,
+    stats: Stats,
+    pub(crate) shared: Arc<Shared>,
+    /// Set by the first build. A session built anew comes from the same bytes and says the same.
+    signature: OnceLock<(Signature, Names)>,
+    /// Where its jobs wait. Set by the first build, before the state is ready.
+    queue: OnceLock<Arc<DeviceQueue>>,
+    /// Whether the life's stage is [`Stage::Ready`], for a look without the lock.
+    ready: AtomicBool,
+    life: Mutex<Life>,
+}
+
+/// Names of inputs and of outputs.
+type Names = (Vec<Box<[u8]>>, Vec<Box<[u8]>>);
+
+/// How far a model's session is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ModelState {
+    /// Never asked for.
+    Unbuilt,
+    /// Asked for.
+    Building,
+    /// There.
+    Ready,
+    /// It could not be built, or broke twice: every run gets this error.
+    Failed(BackendError),
+}
+
+/// The part of a model that changes.
+pub(crate) struct Life {
+    pub(crate) stage: Stage,
+    /// Sessions lost to a panic so far.
+    pub(crate) poisoned: u32,
+}
+
+pub(crate) enum Stage {
+    Unbuilt,
+    Building(Building),
+    Ready(Arc<Session>),
+    Failed(BackendError),
+}
+
+/// A build that is asked for or in progress.
+#[derive(Default)]
+pub(crate) struct Building {
+    /// A thread is at it.
+    pub(crate) claimed: bool,
+    /// It stands in the loader's first line.
+    pub(crate) urgent: bool,
+    /// A client asked for it, so a backend that could not be loaded before is tried again.
+    pub(crate) explicit: bool,
+    /// Whom to tell.
+    pub(crate) waiters: Vec<Waiter>,
+}
+
+impl Model {
+    pub(crate) fn new(shared: Arc<Shared>, def: ModelDef) -> Self {
+        Self {
+            def,
+            stats: Stats::default(),
+            shared,
+            signature: OnceLock::new(),
+            queue: OnceLock::new(),
+            ready: AtomicBool::new(false),
+            life: Mutex::new(Life {
+                stage: Stage::Unbuilt,
+                poisoned: 0,
+            }),
+        }
+    }
+
+    /// The definition.
+    pub fn def(&self) -> &ModelDef {
+        &self.def
+    }
+
+    /// The counters.
+    pub fn stats(&self) -> &Stats {
+        &self.stats
+    }
+
+    /// Names of the inputs and of the outputs: the definition's where it has any, else what the
+    /// model said when its session was first built; empty before.
+    pub fn names(&self) -> (&[Box<[u8]>], &[Box<[u8]>]) {
+        let (inputs, outputs): (&[_], &[_]) = match self.signature.get() {
+            Some((_, (inputs, outputs))) => (inputs, outputs),
+            None => (&[], &[]),
+        };
+        (
+            or_else(&self.def.inputs, inputs),
+            or_else(&self.def.outputs, outputs),
+        )
+    }
+
+    /// What the model says of itself; `None` until its session was built once.
+    pub fn signature(&self) -> Option<&Signature> {
+        self.signature.get().map(|(signature, _)| signature)
+    }
+
+    /// The number of inputs and of outputs: what the model says, or before its first build what
+    /// names there are. `None`: not known, or not fixed.
+    pub fn arity(&self) -> Option<(usize, usize)> {
+        if let Some(signature) = self.signature() {
+            let function = signature.functions.first()?;
+            let fixed = !function.variadic_inputs && !function.variadic_outputs;
+            return fixed.then_some((function.inputs.len(), function.outputs.len()));
+        }
+        let (inputs, outputs) = (self.def.inputs.len(), self.def.outputs.len());
+        (inputs > 0 && outputs > 0).then_some((inputs, outputs))
+    }
+
+    /// How far the session is.
+    pub fn state(&self) -> ModelState {
+        match &self.life().stage {
+            Stage::Unbuilt => ModelState::Unbuilt,
+            Stage::Building(_) => ModelState::Building,
+            Stage::Ready(_) => ModelState::Ready,
+            Stage::Failed(error) => ModelState::Failed(error.clone()),
+        }
+    }
+
+    /// Bytes of memory that the object keeps, its session not counted.
+    pub fn held(&self) -> usize {
+        let derived = self.signature.get().map_or(0, |(_, (inputs, outputs))| {
+            let names = inputs.iter().chain(outputs);
+            // Each name stands in the signature too, with what is said of it.
+            names
+                .map(|name| 2 * (name.len() + size_of::<Box<[u8]>>()) + size_of::<ValueInfo>())
+                .sum()
+        });
+        size_of::<Self>() - size_of::<ModelDef>() + self.def.held() + derived
+    }
+
+    /// Figures of the session from its backend, such as bytes held; none without a session.
+    pub fn figures(&self) -> Vec<(String, String)> {
+        self.session()
+            .map(|session| session.figures())
+            .unwrap_or_default()
+    }
+
+    /// The session, if it is there.
+    pub(crate) fn session(&self) -> Option<Arc<Session>> {
+        match &self.life().stage {
+            Stage::Ready(session) => Some(Arc::clone(session)),
+            _ => None,
+        }
+    }
+
+    /// Whether the session was there a moment ago.
+    pub(crate) fn is_ready(&self) -> bool {
+        self.ready.load(Ordering::Acquire)
+    }
+
+    /// Changes the life under its lock. `change` must call nothing that waits.
+    pub(crate) fn with_life<T>(&self, change: impl FnOnce(&mut Life) -> T) -> T {
+        let mut life = self.life();
+        let result = change(&mut life);
+        self.ready
+            .store(matches!(life.stage, Stage::Ready(_)), Ordering::Release);
+        result
+    }
+
+    fn life(&self) -> crate::shared::Guard<'_, Life> {
+        crate::shared::lock(&self.life)
+    }
+
+    /// Keeps what a first build found.
+    pub(crate) fn learn(&self, signature: Signature, queue: Arc<DeviceQueue>) {
+        self.signature.get_or_init(|| {
+            let names = names_of(&signature);
+            (signature, names)
+        });
+        self.queue.get_or_init(|| queue);
+    }
+
+    /// Where its jobs wait; `None` before its first build.
+    pub(crate) fn queue(&self) -> Option<&Arc<DeviceQueue>> {
+        self.queue.get()
+    }
+
+    /// Refuses counts that the model cannot take, with the contract's texts.
+    pub(crate) fn check_counts(&self, inputs: usize, outputs: usize) -> Result<(), BackendError> {
+        let Some(function) = self.signature().and_then(|sig| sig.functions.first()) else {
+            return Ok(());
+        };
+        let Function {
+            variadic_inputs,
+            variadic_outputs,
+            ..
+        } = *function;
+        if !variadic_inputs && inputs != function.inputs.len() {
+            return Err(mismatch(
+                "Number of keys given as INPUTS here does not match model definition",
+            ));
+        }
+        if !variadic_outputs && outputs != function.outputs.len() {
+            return Err(mismatch(
+                "Number of keys given as OUTPUTS here does not match model definition",
+            ));
+        }
+        Ok(())
+    }
+}
+
+fn mismatch(text: &'static str) -> BackendError {
+    BackendError::new(Status::BadInput, text)
+}
+
+fn or_else<'a>(given: &'a [Box<[u8]>], derived: &'a [Box<[u8]>]) -> &'a [Box<[u8]>] {
+    if given.is_empty() { derived } else { given }
+}
+
+fn names_of(signature: &Signature) -> Names {
+    let names = |values: &[ValueInfo]| values.iter().map(|value| value.name.clone()).collect();
+    signature
+        .functions
+        .first()
+        .map(|function| (names(&function.inputs), names(&function.outputs)))
+        .unwrap_or_default()
+}

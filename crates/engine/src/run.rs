@@ -1,0 +1,160 @@
+//! One run of a session, on whatever thread.
+
+use crate::job::Job;
+use crate::model::Model;
+use crate::scheduler::{Fate, NEVER, Slot};
+use crate::session::{Permit, Session};
+use crate::shared::{Shared, next_run};
+use crate::sync::guarded;
+use crate::{Inputs, Request, build};
+use redisai_core::{BackendError, Run, RunOutput, Status};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+/// What runs.
+pub(crate) struct Attempt<'a> {
+    pub(crate) run: u64,
+    pub(crate) model: &'a Arc<Model>,
+    pub(crate) session: &'a Arc<Session>,
+    pub(crate) inputs: &'a Inputs,
+    pub(crate) outputs: usize,
+    /// Nanoseconds of the clock; 0: never.
+    pub(crate) deadline: u64,
+    /// The client to answer if the run does not stop; none for a caller's own thread.
+    pub(crate) job: Option<Arc<Job>>,
+}
+
+/// What came of it.
+pub(crate) struct Attempted {
+    pub(crate) result: Result<RunOutput, BackendError>,
+    /// Microseconds inside the backend.
+    pub(crate) micros: u64,
+    /// Whether the thread still has its client and its place.
+    pub(crate) fate: Fate,
+}
+
+/// Runs a session once, under the limit of its backend. A panic, here or in the backend, is an
+/// error and costs the session.
+pub(crate) fn attempt(shared: &Shared, slot: &Slot, what: Attempt<'_>) -> Attempted {
+    let begun = shared.clock.now();
+    let limit = shared.config.run_limit(what.model.def().backend);
+    let until = limit.map_or(NEVER, |limit| begun.saturating_add(limit));
+    slot.begin(what.run, what.job, what.session.backend(), until);
+    if until != NEVER {
+        shared.timer.arm(until);
+    }
+    let run = Run {
+        id: what.run,
+        deadline: first_of(what.deadline, until),
+        call_context: 0,
+        function: b"",
+        inputs: what.inputs,
+        outputs: what.outputs,
+        keys: &[],
+        args: &[],
+    };
+    let result = guarded(|| what.session.run(&run)).unwrap_or_else(|| {
+        Err(BackendError::new(
+            Status::Poisoned,
+            "ERR the backend panicked in a run",
+        ))
+    });
+    let micros = shared.clock.now().saturating_sub(begun) / 1_000;
+    let result = result.and_then(|outputs| counted(outputs, what.outputs));
+    // Before the client hears of it: its next request must not meet the broken session.
+    if let Err(error) = &result
+        && error.status == Status::Poisoned
+    {
+        build::poisoned(what.model, what.session, error);
+    }
+    Attempted {
+        result,
+        micros,
+        fate: slot.end(),
+    }
+}
+
+/// The earlier of a deadline (0: none) and a limit ([`NEVER`]: none), as a run takes it.
+fn first_of(deadline: u64, until: u64) -> u64 {
+    match (deadline, until) {
+        (0, NEVER) => 0,
+        (0, until) => until,
+        (deadline, until) => deadline.min(until),
+    }
+}
+
+fn counted(outputs: RunOutput, asked: usize) -> Result<RunOutput, BackendError> {
+    if outputs.len() == asked {
+        return Ok(outputs);
+    }
+    Err(BackendError::new(
+        Status::RunFailed,
+        "ERR Model did not generate the expected number of outputs",
+    ))
+}
+
+/// Runs a request on the calling thread; see [`crate::Engine::run_here`].
+pub(crate) fn here(shared: &Arc<Shared>, request: &Request) -> Result<RunOutput, BackendError> {
+    let model = &request.model;
+    let deadline = shared.deadline(request.timeout);
+    let session = session_here(model)?;
+    model.check_counts(request.inputs.len(), request.outputs)?;
+    let _permit = Permit::wait(&session);
+    let slot = shared.timer.borrow_slot();
+    let attempted = attempt(
+        shared,
+        &slot,
+        Attempt {
+            run: next_run(),
+            model,
+            session: &session,
+            inputs: &request.inputs,
+            outputs: request.outputs,
+            deadline,
+            job: None,
+        },
+    );
+    shared.timer.return_slot(slot);
+    model.stats().record(&attempted.result, attempted.micros);
+    attempted.result
+}
+
+fn session_here(model: &Arc<Model>) -> Result<Arc<Session>, BackendError> {
+    loop {
+        // A session can be lost to another thread's panic between the two; at the second time the
+        // model is in state failed, so this ends.
+        if let Some(session) = model.session() {
+            return Ok(session);
+        }
+        build::here(model, false)?;
+    }
+}
+
+/// Puts a job in its queue as soon as its model has a session.
+pub(crate) fn wait_for_session(job: Arc<Job>) {
+    let model = Arc::clone(&job.model);
+    model.shared.waiting.fetch_add(1, Ordering::Relaxed);
+    build::when_built(
+        &model,
+        Box::new(move |built| {
+            job.model.shared.waiting.fetch_sub(1, Ordering::Relaxed);
+            match built {
+                Ok(()) => enqueue(job),
+                Err(error) => job.fail(error),
+            }
+        }),
+    );
+}
+
+fn enqueue(job: Arc<Job>) {
+    let Some(queue) = job.model.queue().cloned() else {
+        return;
+    };
+    if !job.ticket.pending() {
+        queue.note_dropped();
+    } else if let Err(error) = job.model.check_counts(job.inputs, job.outputs) {
+        job.fail(error);
+    } else if let Err((job, error)) = queue.push(job) {
+        job.fail(error.into());
+    }
+}

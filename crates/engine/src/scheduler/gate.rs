@@ -1,0 +1,122 @@
+//! A queue that threads wait at.
+
+use super::queue::{Queue, Waiting};
+use crate::sync::{Condvar, Mutex, lock, wait};
+
+/// A [`Queue`] behind a lock and a condition. A push signals only if a worker sleeps that no
+/// earlier push has woken already.
+pub(crate) struct Gate<T> {
+    inner: Mutex<Inner<T>>,
+    arrived: Condvar,
+}
+
+struct Inner<T> {
+    queue: Queue<T>,
+    sleeping: usize,
+    /// Sleepers that were signalled and have not run yet.
+    woken: usize,
+    closed: bool,
+}
+
+/// Why a push was refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Refusal {
+    Full,
+    Closed,
+}
+
+impl<T: Waiting> Gate<T> {
+    pub(crate) fn new(limit: usize) -> Self {
+        Self {
+            inner: Mutex::new(Inner {
+                queue: Queue::new(limit),
+                sleeping: 0,
+                woken: 0,
+                closed: false,
+            }),
+            arrived: Condvar::new(),
+        }
+    }
+
+    /// Changes the queue, then signals a sleeper if there is one and `change` says so.
+    fn change<R>(&self, change: impl FnOnce(&mut Inner<T>) -> (R, bool)) -> R {
+        let mut inner = lock(&self.inner);
+        let (result, arrived) = change(&mut inner);
+        let signal = arrived && inner.sleeping > inner.woken;
+        if signal {
+            inner.woken += 1;
+        }
+        drop(inner);
+        if signal {
+            self.arrived.notify_one();
+        }
+        result
+    }
+
+    /// Puts a job at the end.
+    pub(crate) fn push(&self, item: T) -> Result<(), (T, Refusal)> {
+        self.change(|inner| {
+            if inner.closed {
+                return (Err((item, Refusal::Closed)), false);
+            }
+            match inner.queue.push(item) {
+                Ok(()) => (Ok(()), true),
+                Err(item) => (Err((item, Refusal::Full)), false),
+            }
+        })
+    }
+
+    /// Moves a job that was counted as outside to the head.
+    pub(crate) fn put_back(&self, item: T) -> Result<(), T> {
+        self.change(|inner| {
+            inner.queue.add_outside(-1);
+            if inner.closed {
+                return (Err(item), false);
+            }
+            inner.queue.put_back(item);
+            (Ok(()), true)
+        })
+    }
+
+    /// Counts a job that was taken and waits elsewhere from now on.
+    pub(crate) fn add_outside(&self) {
+        lock(&self.inner).queue.add_outside(1);
+    }
+
+    /// The next job; waits for one. `None`: closed.
+    pub(crate) fn next(&self) -> Option<T> {
+        let mut inner = lock(&self.inner);
+        loop {
+            if let Some(item) = inner.queue.next() {
+                return Some(item);
+            }
+            if inner.closed {
+                return None;
+            }
+            inner.sleeping += 1;
+            inner = wait(&self.arrived, inner);
+            inner.sleeping -= 1;
+            inner.woken = inner.woken.saturating_sub(1);
+        }
+    }
+
+    /// Takes out what has ended.
+    pub(crate) fn take_ended(&self) -> Vec<T> {
+        lock(&self.inner).queue.take_ended()
+    }
+
+    /// Jobs that wait.
+    pub(crate) fn len(&self) -> usize {
+        lock(&self.inner).queue.len()
+    }
+
+    /// Ends all waiting: takes nothing more and gives what stood in line.
+    pub(crate) fn close(&self) -> Vec<T> {
+        let mut inner = lock(&self.inner);
+        inner.closed = true;
+        let left = inner.queue.drain();
+        drop(inner);
+        self.arrived.notify_all();
+        left
+    }
+}

@@ -1,0 +1,139 @@
+//! Which run a thread is at, and how long it may be.
+
+use super::DeviceQueue;
+use crate::job::Job;
+use crate::shared::lock;
+use redisai_core::Backend;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+
+/// No time at all: nothing to watch.
+pub(crate) const NEVER: u64 = u64::MAX;
+
+/// What the timer looks at: one for each worker, and for each thread that runs on its own.
+pub(crate) struct Slot {
+    /// When the timer must look; [`NEVER`]: not.
+    until: AtomicU64,
+    inner: Mutex<Inner>,
+    /// The worker's queue and its place there; none for a thread that is no worker.
+    pub(crate) owner: Option<(Arc<DeviceQueue>, usize)>,
+}
+
+#[derive(Default)]
+struct Inner {
+    run: u64,
+    job: Option<Arc<Job>>,
+    backend: Option<Arc<dyn Backend>>,
+    told: bool,
+    fate: Fate,
+}
+
+/// What became of a worker while it was in a run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Fate {
+    /// All is well.
+    #[default]
+    Kept,
+    /// Its client was answered without it.
+    Overrun,
+    /// And another thread has its place.
+    Replaced,
+}
+
+/// What is due.
+pub(crate) enum Due {
+    /// The run must be told to stop.
+    Cancel(Arc<dyn Backend>, u64),
+    /// It was told and goes on: its client gets an error. Whether the worker is to be replaced.
+    Overrun(Arc<Job>, bool),
+}
+
+impl Slot {
+    pub(crate) fn new(owner: Option<(Arc<DeviceQueue>, usize)>) -> Arc<Self> {
+        Arc::new(Self {
+            until: AtomicU64::new(NEVER),
+            inner: Mutex::default(),
+            owner,
+        })
+    }
+
+    /// A run begins.
+    pub(crate) fn begin(
+        &self,
+        run: u64,
+        job: Option<Arc<Job>>,
+        backend: &Arc<dyn Backend>,
+        until: u64,
+    ) {
+        let mut inner = lock(&self.inner);
+        *inner = Inner {
+            run,
+            job,
+            backend: Some(Arc::clone(backend)),
+            told: false,
+            fate: Fate::Kept,
+        };
+        // Read by the timer after it has said when it will wake: see `Timer::arm`.
+        self.until.store(until, Ordering::SeqCst);
+    }
+
+    /// The run has ended.
+    pub(crate) fn end(&self) -> Fate {
+        let mut inner = lock(&self.inner);
+        self.until.store(NEVER, Ordering::SeqCst);
+        std::mem::take(&mut *inner).fate
+    }
+
+    /// When the timer must look.
+    pub(crate) fn until(&self) -> u64 {
+        self.until.load(Ordering::SeqCst)
+    }
+
+    /// Whether a run is in progress.
+    pub(crate) fn busy(&self) -> bool {
+        lock(&self.inner).run != 0
+    }
+
+    /// What is due at `now`. A run that is told to stop has `grace` nanoseconds. `replace` says
+    /// whether a stuck worker may be replaced.
+    pub(crate) fn due(&self, now: u64, grace: u64, replace: impl FnOnce() -> bool) -> Option<Due> {
+        if self.until() > now {
+            return None;
+        }
+        let mut inner = lock(&self.inner);
+        // The run may have ended, and another begun, since the look without the lock.
+        if self.until() > now {
+            return None;
+        }
+        if !inner.told {
+            inner.told = true;
+            self.until
+                .store(now.saturating_add(grace), Ordering::SeqCst);
+            let backend = inner.backend.clone()?;
+            return Some(Due::Cancel(backend, inner.run));
+        }
+        self.until.store(NEVER, Ordering::SeqCst);
+        let job = inner.job.take()?;
+        let replaced = replace();
+        inner.fate = if replaced {
+            Fate::Replaced
+        } else {
+            Fate::Overrun
+        };
+        Some(Due::Overrun(job, replaced))
+    }
+
+    /// No thread could be made for a replacement: the worker keeps its place.
+    pub(crate) fn keep(&self) {
+        let mut inner = lock(&self.inner);
+        if inner.fate == Fate::Replaced {
+            inner.fate = Fate::Overrun;
+        }
+    }
+
+    /// The run in progress, to stop it at a shutdown.
+    pub(crate) fn current(&self) -> Option<(Arc<dyn Backend>, u64)> {
+        let inner = lock(&self.inner);
+        Some((inner.backend.clone()?, inner.run))
+    }
+}

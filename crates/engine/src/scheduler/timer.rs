@@ -1,0 +1,302 @@
+//! The one thread that knows what time it is: deadlines of jobs, limits of runs.
+
+use super::slot::{Due, NEVER, Slot};
+use super::worker;
+use crate::job::{Job, Outcome, retire};
+use crate::shared::{Guard, Shared, lock, wait};
+use crate::ticket::End;
+use redisai_core::{BackendError, Status};
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+use std::io;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, Mutex, PoisonError, Weak};
+use std::time::Duration;
+
+/// The heap is looked through for ended jobs when it has grown to this, or to twice what was left
+/// the last time.
+const PURGE_AT: usize = 1024;
+
+/// Deadlines and the thread that waits for the first.
+pub(crate) struct Timer {
+    inner: Mutex<Inner>,
+    moved: Condvar,
+    /// When the thread will look next; 0 while it is awake. A push of something later need not
+    /// wake it.
+    next: AtomicU64,
+    wakes: AtomicU64,
+    slots: Mutex<Slots>,
+}
+
+#[derive(Default)]
+struct Inner {
+    heap: BinaryHeap<Reverse<Deadline>>,
+    purge_at: usize,
+    pushed: u64,
+    started: bool,
+    /// The clock calls when it moves.
+    by_hand: bool,
+    closed: bool,
+}
+
+#[derive(Default)]
+struct Slots {
+    all: Vec<Arc<Slot>>,
+    /// Those of threads that are no workers, free for the next one.
+    spare: Vec<Arc<Slot>>,
+}
+
+/// A job's deadline. `Weak`, so that a job that has ended keeps neither its model nor its inputs
+/// until the time that it was given.
+struct Deadline {
+    at: u64,
+    order: u64,
+    job: Weak<Job>,
+}
+
+impl PartialEq for Deadline {
+    fn eq(&self, other: &Self) -> bool {
+        (self.at, self.order) == (other.at, other.order)
+    }
+}
+
+impl Eq for Deadline {}
+
+impl PartialOrd for Deadline {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Deadline {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        (self.at, self.order).cmp(&(other.at, other.order))
+    }
+}
+
+impl Timer {
+    pub(crate) fn new() -> Self {
+        Self {
+            inner: Mutex::default(),
+            moved: Condvar::new(),
+            next: AtomicU64::new(0),
+            wakes: AtomicU64::new(0),
+            slots: Mutex::default(),
+        }
+    }
+
+    /// Starts the thread, if it does not run yet.
+    pub(crate) fn start(&self, shared: &Arc<Shared>) -> io::Result<()> {
+        let mut inner = lock(&self.inner);
+        if inner.started {
+            return Ok(());
+        }
+        let weak = Arc::downgrade(shared);
+        inner.by_hand = shared.clock.on_move(Box::new(move || {
+            if let Some(shared) = weak.upgrade() {
+                shared.timer.wake();
+            }
+        }));
+        let own = Arc::clone(shared);
+        shared
+            .threads
+            .start("ai-timer".to_owned(), move || own.timer.work(&own))?;
+        inner.started = true;
+        Ok(())
+    }
+
+    /// Ends the job at its deadline, unless it has ended by then.
+    pub(crate) fn watch(&self, job: &Arc<Job>) {
+        let mut inner = lock(&self.inner);
+        inner.pushed += 1;
+        let deadline = Deadline {
+            at: job.deadline,
+            order: inner.pushed,
+            job: Arc::downgrade(job),
+        };
+        inner.heap.push(Reverse(deadline));
+        inner.purge();
+        drop(inner);
+        self.arm(job.deadline);
+    }
+
+    /// Makes sure that the thread looks at `at`. Of the caller's change and the thread's
+    /// announcement in `next` one comes first (both are SeqCst): either this sees the announcement
+    /// or the thread, which looks at all slots after announcing, sees the change.
+    pub(crate) fn arm(&self, at: u64) {
+        if at < self.next.load(Ordering::SeqCst) {
+            self.wake();
+        }
+    }
+
+    fn wake(&self) {
+        // With the lock: the thread is now either waiting, or will look at everything again.
+        drop(lock(&self.inner));
+        self.moved.notify_one();
+    }
+
+    /// How often the thread has woken up.
+    pub(crate) fn wakes(&self) -> u64 {
+        self.wakes.load(Ordering::Relaxed)
+    }
+
+    /// Watches a worker's slot.
+    pub(crate) fn add_slot(&self, slot: &Arc<Slot>) {
+        lock(&self.slots).all.push(Arc::clone(slot));
+    }
+
+    /// Forgets the slot of a worker that ends.
+    pub(crate) fn remove_slot(&self, slot: &Arc<Slot>) {
+        lock(&self.slots)
+            .all
+            .retain(|other| !Arc::ptr_eq(other, slot));
+    }
+
+    /// A slot for a thread that is no worker; to be given back by [`Timer::return_slot`].
+    pub(crate) fn borrow_slot(&self) -> Arc<Slot> {
+        let mut slots = lock(&self.slots);
+        if let Some(slot) = slots.spare.pop() {
+            return slot;
+        }
+        let slot = Slot::new(None);
+        slots.all.push(Arc::clone(&slot));
+        slot
+    }
+
+    /// See [`Timer::borrow_slot`].
+    pub(crate) fn return_slot(&self, slot: Arc<Slot>) {
+        lock(&self.slots).spare.push(slot);
+    }
+
+    /// All slots.
+    pub(crate) fn slots(&self) -> Vec<Arc<Slot>> {
+        lock(&self.slots).all.clone()
+    }
+
+    fn first_slot(&self) -> u64 {
+        let slots = lock(&self.slots);
+        slots
+            .all
+            .iter()
+            .map(|slot| slot.until())
+            .min()
+            .unwrap_or(NEVER)
+    }
+
+    fn work(&self, shared: &Arc<Shared>) {
+        let mut inner = lock(&self.inner);
+        while !inner.closed {
+            let now = shared.clock.now();
+            let expired = inner.take_due(now);
+            let overdue = self.first_slot() <= now;
+            if expired.is_empty() && !overdue {
+                inner = self.sleep(shared, inner);
+                continue;
+            }
+            drop(inner);
+            for job in expired.iter().filter_map(Weak::upgrade) {
+                expire(shared, job);
+            }
+            if overdue {
+                self.look_at_slots(shared, now);
+            }
+            inner = lock(&self.inner);
+        }
+    }
+
+    /// Waits until something may be due.
+    fn sleep<'a>(&self, shared: &Shared, inner: Guard<'a, Inner>) -> Guard<'a, Inner> {
+        let first_job = inner.heap.peek().map_or(NEVER, |Reverse(first)| first.at);
+        let next = first_job.min(self.first_slot());
+        self.next.store(next, Ordering::SeqCst);
+        let now = shared.clock.now();
+        // A run may have begun, or the clock moved, before the store was seen.
+        if self.first_slot() < next || next <= now {
+            self.next.store(0, Ordering::SeqCst);
+            return inner;
+        }
+        let inner = if next == NEVER || inner.by_hand {
+            wait(&self.moved, inner)
+        } else {
+            self.moved
+                .wait_timeout(inner, Duration::from_nanos(next - now))
+                .unwrap_or_else(PoisonError::into_inner)
+                .0
+        };
+        self.next.store(0, Ordering::SeqCst);
+        self.wakes.fetch_add(1, Ordering::Relaxed);
+        inner
+    }
+
+    fn look_at_slots(&self, shared: &Arc<Shared>, now: u64) {
+        let grace = shared.config.cancel_grace_ms.saturating_mul(1_000_000);
+        for slot in self.slots() {
+            match slot.due(now, grace, || worker::may_replace(shared, &slot)) {
+                Some(Due::Cancel(backend, run)) => {
+                    crate::sync::guarded(|| backend.cancel(run));
+                }
+                Some(Due::Overrun(job, replaced)) => {
+                    overrun(shared, job);
+                    if replaced {
+                        worker::replace(shared, &slot);
+                    }
+                }
+                None => {}
+            }
+        }
+    }
+
+    /// Ends the thread.
+    pub(crate) fn close(&self) {
+        lock(&self.inner).closed = true;
+        self.moved.notify_all();
+    }
+}
+
+impl Inner {
+    fn take_due(&mut self, now: u64) -> Vec<Weak<Job>> {
+        let mut due = Vec::new();
+        while self
+            .heap
+            .peek()
+            .is_some_and(|Reverse(first)| first.at <= now)
+        {
+            due.extend(self.heap.pop().map(|Reverse(first)| first.job));
+        }
+        due
+    }
+
+    fn purge(&mut self) {
+        if self.heap.len() < self.purge_at.max(PURGE_AT) {
+            return;
+        }
+        self.heap.retain(|Reverse(deadline)| {
+            // No upgrade: its drop could be the job's last.
+            deadline.job.strong_count() > 0
+        });
+        self.purge_at = self.heap.len() * 2;
+    }
+}
+
+/// A deadline has passed: the client is answered; a run that nobody waits for any more is stopped.
+fn expire(shared: &Shared, job: Arc<Job>) {
+    let run = job.end(End::Expired, || Outcome::TimedOut).unwrap_or(0);
+    if run != 0
+        && let Some(backend) = shared.registry.get(job.model.def().backend)
+    {
+        crate::sync::guarded(|| backend.cancel(run));
+    }
+    retire(shared, job);
+}
+
+/// A run goes on although it was told to stop: its client is answered without it, in the words of
+/// the framework that the reference stops in this way.
+fn overrun(shared: &Shared, job: Arc<Job>) {
+    let result = Err(BackendError::new(
+        Status::Cancelled,
+        "Exiting due to terminate flag being set to true.",
+    ));
+    job.model.stats().record(&result, 0);
+    job.end(End::Done, || Outcome::Done(result));
+    retire(shared, job);
+}

@@ -1,0 +1,170 @@
+//! The threads that run models.
+
+use super::slot::{Fate, Slot};
+use super::threads::CpuClock;
+use super::{DeviceQueue, Entry};
+use crate::Inputs;
+use crate::job::{Job, Outcome, complete, retire};
+use crate::run::{Attempt, Attempted, attempt, wait_for_session};
+use crate::session::{Permit, Session};
+use crate::shared::{Shared, lock, next_run};
+use crate::ticket::End;
+use redisai_core::{BackendError, LogLevel, RunOutput};
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+/// A worker, as others see it.
+pub(crate) struct Worker {
+    pub(crate) slot: Arc<Slot>,
+    pub(crate) cpu: CpuClock,
+}
+
+/// Starts the workers of a new queue.
+pub(crate) fn start_all(shared: &Arc<Shared>, queue: &Arc<DeviceQueue>) -> io::Result<()> {
+    for index in 0..shared.config.threads_per_queue.max(1) {
+        let worker = start(shared, queue, index)?;
+        lock(&queue.workers).push(worker);
+    }
+    Ok(())
+}
+
+fn start(shared: &Arc<Shared>, queue: &Arc<DeviceQueue>, index: usize) -> io::Result<Worker> {
+    let slot = Slot::new(Some((Arc::clone(queue), index)));
+    let (own, line, mine) = (Arc::clone(shared), Arc::clone(queue), Arc::clone(&slot));
+    let name = format!("ai-{}-{index}", queue.name());
+    shared.timer.add_slot(&slot);
+    let started = shared.threads.start(name, move || {
+        work(&own, &line, &mine);
+        own.timer.remove_slot(&mine);
+    });
+    match started {
+        Ok(cpu) => Ok(Worker { slot, cpu }),
+        Err(error) => {
+            shared.timer.remove_slot(&slot);
+            Err(error)
+        }
+    }
+}
+
+/// Whether a stuck worker may be replaced; counts it if so.
+pub(crate) fn may_replace(shared: &Shared, slot: &Slot) -> bool {
+    let most = shared.config.max_replaced_workers;
+    slot.owner.as_ref().is_some_and(|(queue, _)| {
+        let more = |stuck: usize| (stuck < most).then_some(stuck + 1);
+        queue
+            .stuck
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, more)
+            .is_ok()
+    })
+}
+
+/// Puts a new worker in the place of a stuck one.
+pub(crate) fn replace(shared: &Arc<Shared>, slot: &Arc<Slot>) {
+    let Some((queue, index)) = &slot.owner else {
+        return;
+    };
+    let name = queue.name();
+    match start(shared, queue, *index) {
+        Ok(worker) => {
+            if let Some(place) = lock(&queue.workers).get_mut(*index) {
+                *place = worker;
+            }
+            let text = format!("Worker {index} of queue {name} is stuck in a run; it is replaced");
+            shared.log(LogLevel::Warning, &text);
+        }
+        Err(error) => {
+            slot.keep();
+            queue.stuck.fetch_sub(1, Ordering::Relaxed);
+            let text = format!("Could not replace worker {index} of queue {name}: {error}");
+            shared.log(LogLevel::Warning, &text);
+        }
+    }
+}
+
+fn work(shared: &Arc<Shared>, queue: &Arc<DeviceQueue>, slot: &Arc<Slot>) {
+    while let Some(entry) = queue.gate.next() {
+        if serve(shared, slot, entry) == Fate::Replaced {
+            queue.stuck.fetch_sub(1, Ordering::Relaxed);
+            return;
+        }
+    }
+}
+
+/// Runs one job, or drops it, or has it wait for what it lacks.
+fn serve(shared: &Arc<Shared>, slot: &Slot, entry: Entry) -> Fate {
+    let Entry { job, permit } = entry;
+    if !job.ticket.pending() {
+        drop_ended(shared, job);
+        return Fate::Kept;
+    }
+    let Some(session) = job.model.session() else {
+        // It was lost to a panic and is built anew.
+        drop(permit);
+        wait_for_session(job);
+        return Fate::Kept;
+    };
+    let permit = permit.filter(|permit| permit.is_for(&session));
+    let Some(permit) = permit.or_else(|| Permit::or_park(&session, &job)) else {
+        retire(shared, job);
+        return Fate::Kept;
+    };
+    let fate = run(shared, slot, job, &session);
+    drop(permit);
+    fate
+}
+
+fn run(shared: &Arc<Shared>, slot: &Slot, job: Arc<Job>, session: &Arc<Session>) -> Fate {
+    let run = next_run();
+    let Some(inputs) = job.ticket.start(run) else {
+        drop_ended(shared, job);
+        return Fate::Kept;
+    };
+    let Attempted {
+        result,
+        micros,
+        fate,
+    } = attempt(
+        shared,
+        slot,
+        Attempt {
+            run,
+            model: &job.model,
+            session,
+            inputs: &inputs,
+            outputs: job.outputs,
+            deadline: job.deadline,
+            job: Some(Arc::clone(&job)),
+        },
+    );
+    let late = if fate == Fate::Kept {
+        job.model.stats().record(&result, micros);
+        finish(&job, inputs, result)
+    } else {
+        // The client was answered, and the run counted, without us.
+        Some(inputs)
+    };
+    if let Some(inputs) = late {
+        shared.reaper.push(Box::new(inputs));
+    }
+    retire(shared, job);
+    fate
+}
+
+/// Answers the client; gives the inputs back if it has been answered.
+fn finish(job: &Job, inputs: Inputs, result: Result<RunOutput, BackendError>) -> Option<Inputs> {
+    match job.ticket.end(End::Done) {
+        Some(won) => {
+            complete(won.completion, Outcome::Done(result), inputs);
+            None
+        }
+        None => Some(inputs),
+    }
+}
+
+fn drop_ended(shared: &Shared, job: Arc<Job>) {
+    if let Some(queue) = job.model.queue() {
+        queue.note_dropped();
+    }
+    retire(shared, job);
+}

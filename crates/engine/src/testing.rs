@@ -1,0 +1,1 @@
+//! A clock and a backend that tests drive by hand.

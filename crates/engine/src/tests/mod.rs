@@ -1,0 +1,1 @@
+//! Tests of the engine with a backend and a clock made for them.
