@@ -217,13 +217,16 @@ fn describe(tensor: &Tensor) -> DLTensor {
     }
 }
 
+/// The offsets of a `STRING`; none for other dtypes.
+type Offsets = Option<Box<[u64]>>;
+
 /// What a `DLTensor` says, checked.
 struct Described {
     dtype: DType,
     shape: Shape,
     data: *const u8,
     len: usize,
-    offsets: Option<Box<[u64]>>,
+    offsets: Offsets,
 }
 
 impl Described {
@@ -288,7 +291,7 @@ unsafe fn lengths(
     dtype: DType,
     shape: &Shape,
     offsets: *const u64,
-) -> Result<(usize, Option<Box<[u64]>>), BackendError> {
+) -> Result<(usize, Offsets), BackendError> {
     if dtype != DType::String {
         let len = shape.bytes(dtype.size());
         return Ok((len.map_err(|_| refused("has no valid shape"))?, None));
