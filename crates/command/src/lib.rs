@@ -23,7 +23,8 @@
 //! | `AI.CONFIG` | [`Config`] | [`Config::parse`] | |
 //! | `loadmodule` | [`LoadOptions`] | [`LoadOptions::parse`] | |
 //!
-//! [`Error`] is the one table of error texts.
+//! [`Error`] is the one table of error texts, [`COMMANDS`] what the server is told of each command
+//! (flags, key specs, documentation), [`keys`] answers getkeys.
 
 #![forbid(unsafe_code)]
 #![cfg_attr(
@@ -41,16 +42,20 @@ mod config;
 mod deprecated;
 mod error;
 mod info;
+mod keys;
 mod model;
 pub mod number;
 mod options;
 mod run;
+mod spec;
 mod tensor;
 
 pub use config::Config;
 pub use error::{Echo, Error};
 pub use info::Info;
+pub use keys::{KeyRule, keys};
 pub use model::{ModelDel, ModelGet, ModelScan, ModelStore, join};
 pub use options::{BuildSessions, LoadBackendRule, LoadError, LoadOptions, Setting, SettingValue};
 pub use run::ModelRun;
+pub use spec::{Access, ArgKind, ArgSpec, Begin, COMMANDS, CommandSpec, Find, KeySpec, command};
 pub use tensor::{Format, Limits, TensorGet, TensorSet, Value, Values, values};
