@@ -1,0 +1,204 @@
+//! ONNX Runtime's environment: one for the process, never released.
+//!
+//! The library allows one environment at a time and none after the first was released; its thread
+//! pools and our allocator hang on it.
+
+use crate::config::Config;
+use crate::error::{Doing, unsupported};
+use crate::handles::ThreadingOptions;
+use crate::memory::Allocator;
+use crate::sys::{Ort, check, ort};
+use ort_sys::{OrtApi, OrtEnv, OrtLoggingFunction, OrtLoggingLevel};
+use redisai_backend_abi::Host;
+use redisai_core::{BackendError, LogLevel};
+use std::ffi::{CStr, c_char, c_void};
+use std::sync::{Mutex, PoisonError};
+
+/// The library, its environment and our allocator.
+pub(crate) struct Environment {
+    pub(crate) ort: Ort,
+    pub(crate) config: Config,
+    pub(crate) allocator: &'static Allocator,
+    pub(crate) host: Host,
+    /// Whether the library has the CUDA execution provider.
+    pub(crate) cuda: bool,
+    env: *mut OrtEnv,
+}
+
+// SAFETY: the environment's functions may be called from any thread; everything else is `Sync` itself.
+unsafe impl Send for Environment {}
+// SAFETY: likewise.
+unsafe impl Sync for Environment {}
+
+/// The process's environment, once it is made.
+static ENVIRONMENT: Mutex<Option<&'static Environment>> = Mutex::new(None);
+
+impl Environment {
+    /// The environment of the process, made on the first call.
+    pub(crate) fn get(host: Host, config: Config) -> Result<&'static Self, BackendError> {
+        let mut slot = ENVIRONMENT.lock().unwrap_or_else(PoisonError::into_inner);
+        match *slot {
+            Some(made) if made.config == config => Ok(made),
+            Some(_) => Err(unsupported(
+                "ERR ONNX Runtime is already set up in this process, with other options",
+            )),
+            None => {
+                let made: &'static Self = Box::leak(Box::new(Self::make(host, config)?));
+                *slot = Some(made);
+                Ok(made)
+            }
+        }
+    }
+
+    fn make(host: Host, config: Config) -> Result<Self, BackendError> {
+        let ort = Ort::open(&config.framework)?;
+        let api = ort.api();
+        let allocator = Allocator::leak(api, host, ort.throw(), config.memory_limit)?;
+        let env = create(api, host, &config)?;
+        // SAFETY: the environment is valid; the allocator lives for good.
+        unsafe {
+            ort!(api, Doing::Init, DisableTelemetryEvents(env))?;
+            ort!(api, Doing::Init, RegisterAllocator(env, allocator.as_ptr()))?;
+        }
+        let cuda = has_provider(api, c"CUDAExecutionProvider")?;
+        Ok(Self {
+            ort,
+            config,
+            allocator,
+            host,
+            cuda,
+            env,
+        })
+    }
+
+    /// The function table.
+    pub(crate) fn api(&self) -> &'static OrtApi {
+        self.ort.api()
+    }
+
+    /// The environment.
+    pub(crate) fn as_ptr(&self) -> *const OrtEnv {
+        self.env
+    }
+}
+
+/// Makes the environment with thread pools that all sessions share, and our log.
+fn create(api: &'static OrtApi, host: Host, config: &Config) -> Result<*mut OrtEnv, BackendError> {
+    // SAFETY: each call gets valid options and plain numbers.
+    let threading = unsafe {
+        let threading =
+            ThreadingOptions::make(api, Doing::Init, |out| (api.CreateThreadingOptions)(out))?;
+        let raw = threading.as_ptr();
+        ort!(
+            api,
+            Doing::Init,
+            SetGlobalIntraOpNumThreads(raw, config.intra_threads)
+        )?;
+        ort!(
+            api,
+            Doing::Init,
+            SetGlobalInterOpNumThreads(raw, config.inter_threads)
+        )?;
+        // Spinning would burn the cores that the server's own thread needs.
+        ort!(api, Doing::Init, SetGlobalSpinControl(raw, 0))?;
+        threading
+    };
+    // SAFETY: the two types differ in that ours takes the severity as an integer of the same size,
+    // for which every value is valid.
+    let logger = unsafe { std::mem::transmute::<LogFunction, OrtLoggingFunction>(log) };
+    let host: *const Host = Box::leak(Box::new(host));
+    let mut env = std::ptr::null_mut();
+    // SAFETY: the log function and what it is given live for good; the name is a C string.
+    unsafe {
+        check(
+            api,
+            (api.CreateEnvWithCustomLoggerAndGlobalThreadPools)(
+                logger,
+                host.cast_mut().cast(),
+                OrtLoggingLevel::ORT_LOGGING_LEVEL_WARNING,
+                c"RedisAI".as_ptr(),
+                threading.as_ptr(),
+                &raw mut env,
+            ),
+            Doing::Init,
+        )?;
+    }
+    Ok(env)
+}
+
+/// Whether the library was built with this execution provider.
+fn has_provider(api: &'static OrtApi, wanted: &CStr) -> Result<bool, BackendError> {
+    let mut names = std::ptr::null_mut();
+    let mut count = 0;
+    // SAFETY: the function writes an array of C strings and its length; it is given back once.
+    unsafe {
+        ort!(
+            api,
+            Doing::Init,
+            GetAvailableProviders(&raw mut names, &raw mut count)
+        )?;
+        let found = (0..usize::try_from(count).unwrap_or(0))
+            .any(|index| CStr::from_ptr(*names.add(index)) == wanted);
+        ort!(api, Doing::Init, ReleaseAvailableProviders(names, count))?;
+        Ok(found)
+    }
+}
+
+type LogFunction = unsafe extern "system" fn(
+    *mut c_void,
+    i32,
+    *const c_char,
+    *const c_char,
+    *const c_char,
+    *const c_char,
+);
+
+const SEVERITY_WARNING: i32 = 2;
+
+/// ONNX Runtime's log, into the host's.
+unsafe extern "system" fn log(
+    host: *mut c_void,
+    severity: i32,
+    _category: *const c_char,
+    _id: *const c_char,
+    _place: *const c_char,
+    message: *const c_char,
+) {
+    if host.is_null() || message.is_null() {
+        return;
+    }
+    // SAFETY: the pointer that we gave when the environment was made; it lives for good.
+    let host = unsafe { &*host.cast::<Host>() };
+    // SAFETY: a C string for the time of the call.
+    let text = unsafe { CStr::from_ptr(message) }.to_string_lossy();
+    host.log(
+        level(severity, &text),
+        &format!("ONNX Runtime: {}", text.trim_end()),
+    );
+}
+
+/// A run that fails is its client's business, who gets the text: no client can flood the log with it.
+fn level(severity: i32, text: &str) -> LogLevel {
+    if severity < SEVERITY_WARNING
+        || text.starts_with("Non-zero status code returned while running")
+    {
+        LogLevel::Verbose
+    } else {
+        LogLevel::Warning
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn errors_of_runs_are_quiet() {
+        assert_eq!(level(2, "Removing initializer 'x'"), LogLevel::Warning);
+        assert_eq!(
+            level(3, "Non-zero status code returned while running Div node."),
+            LogLevel::Verbose
+        );
+        assert_eq!(level(1, "info"), LogLevel::Verbose);
+    }
+}

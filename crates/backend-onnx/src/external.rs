@@ -1,0 +1,194 @@
+//! What a model's bytes say, read by ourselves before ONNX Runtime sees them.
+//!
+//! ONNX Runtime reads the server's files when a model names them as external data: relative to the
+//! working directory, and in some places (bodies of `If` and `Loop`, sparse initializers) even for a
+//! model given from memory. So every place where a tensor can stand is walked, and a model that has
+//! external data anywhere is refused.
+//!
+//! The messages hold only the fields that matter; the decoder skips all others. A model that our
+//! decoder cannot read is refused too, even if ONNX Runtime's could: otherwise a difference between
+//! the two would be a way around the walk. For the same reason any sign of external data counts, not
+//! only the one that ONNX Runtime looks at (its decoder keeps an earlier `EXTERNAL` when a later
+//! value is no member of the enumeration; ours would see the later one).
+
+use crate::error::{EXTERNAL_DATA, NO_PROTOBUF, ORT_FORMAT};
+use crate::proto::{Attribute, Graph, Model, Node, SparseTensor, Tensor, zip};
+use prost::Message;
+use redisai_core::{BackendError, Status};
+
+/// What the walk found.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Survey {
+    /// A node with sub-graphs is somewhere.
+    pub(crate) control_flow: bool,
+    /// Names of the main graph's inputs and outputs whose type says a shape.
+    pub(crate) shaped: Vec<Vec<u8>>,
+    /// Classes of each `ZipMap`: its output's name and the keys in the model's order.
+    pub(crate) classes: Vec<(Vec<u8>, Classes)>,
+}
+
+/// The keys of a ZipMap's maps, in the order of the columns.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Classes {
+    /// Numbers.
+    Ints(Vec<i64>),
+    /// Strings, any bytes.
+    Strings(Vec<Vec<u8>>),
+}
+
+impl Survey {
+    /// The classes of the ZipMap that makes this output.
+    pub(crate) fn classes_of(&self, output: &[u8]) -> Option<&Classes> {
+        self.classes
+            .iter()
+            .find(|(name, _)| name == output)
+            .map(|(_, classes)| classes)
+    }
+}
+
+impl Classes {
+    /// How many.
+    pub(crate) fn len(&self) -> usize {
+        match self {
+            Self::Ints(keys) => keys.len(),
+            Self::Strings(keys) => keys.len(),
+        }
+    }
+
+    /// The keys as texts, numbers in decimal.
+    pub(crate) fn texts(&self) -> Vec<Box<[u8]>> {
+        match self {
+            Self::Ints(keys) => keys
+                .iter()
+                .map(|key| key.to_string().into_bytes().into())
+                .collect(),
+            Self::Strings(keys) => keys.iter().map(|key| key.as_slice().into()).collect(),
+        }
+    }
+}
+
+/// Walks a model. An error is a reason not to give it to ONNX Runtime.
+pub(crate) fn survey(blob: &[u8]) -> Result<Survey, BackendError> {
+    if blob.get(4..8) == Some(b"ORTM") {
+        return Err(BackendError::new(Status::Unsupported, ORT_FORMAT));
+    }
+    let unreadable = |_| BackendError::new(Status::BadModel, NO_PROTOBUF);
+    let model = Model::decode(blob).map_err(unreadable)?;
+    let mut walk = Walk::default();
+    walk.model(&model);
+    if walk.external {
+        return Err(BackendError::new(Status::BadModel, EXTERNAL_DATA));
+    }
+    let mut survey = Survey {
+        control_flow: walk.control_flow,
+        ..Survey::default()
+    };
+    if let Some(graph) = &model.graph {
+        let values = graph.input.iter().chain(&graph.output);
+        survey.shaped = values
+            .filter(|value| value.has_shape())
+            .map(|value| value.name.clone())
+            .collect();
+        // Attributes with the classes are read only where there is a ZipMap: the lists of a forest
+        // of trees are long.
+        if graph.node.iter().any(|node| node.op_type == b"ZipMap") {
+            survey.classes = classes(&zip::Model::decode(blob).map_err(unreadable)?);
+        }
+    }
+    Ok(survey)
+}
+
+#[derive(Default)]
+struct Walk {
+    external: bool,
+    control_flow: bool,
+}
+
+impl Walk {
+    fn model(&mut self, model: &Model) {
+        model.graph.iter().for_each(|graph| self.graph(graph));
+        for training in &model.training_info {
+            training
+                .initialization
+                .iter()
+                .for_each(|graph| self.graph(graph));
+            training
+                .algorithm
+                .iter()
+                .for_each(|graph| self.graph(graph));
+        }
+        for function in &model.functions {
+            function.node.iter().for_each(|node| self.node(node));
+            function
+                .attribute_proto
+                .iter()
+                .for_each(|attribute| self.attribute(attribute));
+        }
+    }
+
+    /// Depth is bounded: the decoder refuses messages nested deeper than 100.
+    fn graph(&mut self, graph: &Graph) {
+        graph
+            .initializer
+            .iter()
+            .for_each(|tensor| self.tensor(tensor));
+        graph
+            .sparse_initializer
+            .iter()
+            .for_each(|sparse| self.sparse(sparse));
+        graph.node.iter().for_each(|node| self.node(node));
+    }
+
+    fn node(&mut self, node: &Node) {
+        node.attribute
+            .iter()
+            .for_each(|attribute| self.attribute(attribute));
+    }
+
+    fn attribute(&mut self, attribute: &Attribute) {
+        attribute.t.iter().for_each(|tensor| self.tensor(tensor));
+        attribute
+            .tensors
+            .iter()
+            .for_each(|tensor| self.tensor(tensor));
+        attribute
+            .sparse_tensor
+            .iter()
+            .for_each(|sparse| self.sparse(sparse));
+        attribute
+            .sparse_tensors
+            .iter()
+            .for_each(|sparse| self.sparse(sparse));
+        for graph in attribute.g.as_deref().into_iter().chain(&attribute.graphs) {
+            self.control_flow = true;
+            self.graph(graph);
+        }
+    }
+
+    fn sparse(&mut self, sparse: &SparseTensor) {
+        sparse.values.iter().for_each(|tensor| self.tensor(tensor));
+        sparse.indices.iter().for_each(|tensor| self.tensor(tensor));
+    }
+
+    fn tensor(&mut self, tensor: &Tensor) {
+        self.external |= tensor.data_location.is_some_and(|location| location != 0)
+            || !tensor.external_data.is_empty();
+    }
+}
+
+fn classes(model: &zip::Model) -> Vec<(Vec<u8>, Classes)> {
+    let nodes = model.graph.iter().flat_map(|graph| &graph.node);
+    nodes
+        .filter(|node| node.op_type == b"ZipMap")
+        .filter_map(|node| {
+            let attribute = |name: &[u8]| node.attribute.iter().find(|found| found.name == name);
+            let ints =
+                attribute(b"classlabels_int64s").map(|found| Classes::Ints(found.ints.clone()));
+            let strings = || {
+                attribute(b"classlabels_strings")
+                    .map(|found| Classes::Strings(found.strings.clone()))
+            };
+            Some((node.output.first()?.clone(), ints.or_else(strings)?))
+        })
+        .collect()
+}

@@ -1,0 +1,167 @@
+//! The allocator that ONNX Runtime uses: the host's memory, counted and limited.
+//!
+//! ONNX Runtime crashes on an allocator that returns null, so a refusal is a C++ exception, which it
+//! turns into an error of the session or the run.
+
+use crate::error::{Doing, MEMORY_LIMIT_C, MEMORY_REFUSED_C};
+use crate::handles::MemoryInfo;
+use crate::sys::{API_VERSION, Throw};
+use ort_sys::{OrtAllocator, OrtAllocatorType, OrtApi, OrtMemType, OrtMemoryInfo};
+use redisai_backend_abi::Host;
+use redisai_core::BackendError;
+use std::ffi::{CStr, c_void};
+use std::ptr::NonNull;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+
+/// Alignment of every block, and the room in front of it that keeps its size.
+const ALIGN: usize = 64;
+
+/// `OrtAllocator` as the C header has it, but with functions that may unwind, and with room for what
+/// newer headers append. ONNX Runtime looks at a newer slot only if `version` says it is there.
+#[repr(C)]
+struct Table {
+    version: u32,
+    alloc: unsafe extern "C-unwind" fn(*mut Allocator, usize) -> *mut c_void,
+    free: unsafe extern "C" fn(*mut Allocator, *mut c_void),
+    info: unsafe extern "C" fn(*const Allocator) -> *const OrtMemoryInfo,
+    reserve: unsafe extern "C-unwind" fn(*mut Allocator, usize) -> *mut c_void,
+    later: [usize; 8],
+}
+
+/// The allocator. ONNX Runtime keeps its address, so it never moves and is never freed.
+#[repr(C)]
+pub(crate) struct Allocator {
+    // First: a pointer to the whole is a pointer to the table.
+    table: Table,
+    info: MemoryInfo,
+    host: Host,
+    throw: Throw,
+    /// Most bytes that may be in use; 0: any number.
+    limit: usize,
+    used: AtomicUsize,
+    accesses: AtomicU64,
+}
+
+impl Allocator {
+    /// An allocator for the life of the process.
+    pub(crate) fn leak(
+        api: &'static OrtApi,
+        host: Host,
+        throw: Throw,
+        limit: usize,
+    ) -> Result<&'static Self, BackendError> {
+        // SAFETY: the function writes a memory info that the caller owns.
+        let info = unsafe {
+            MemoryInfo::make(api, Doing::Init, |out| {
+                (api.CreateCpuMemoryInfo)(
+                    OrtAllocatorType::OrtDeviceAllocator,
+                    OrtMemType::OrtMemTypeDefault,
+                    out,
+                )
+            })
+        }?;
+        Ok(Box::leak(Box::new(Self {
+            table: Table {
+                version: API_VERSION,
+                alloc,
+                free,
+                info: memory_info,
+                reserve: alloc,
+                later: [0; 8],
+            },
+            info,
+            host,
+            throw,
+            limit,
+            used: AtomicUsize::new(0),
+            accesses: AtomicU64::new(0),
+        })))
+    }
+
+    /// What the C API takes.
+    pub(crate) fn as_ptr(&'static self) -> *mut OrtAllocator {
+        std::ptr::from_ref(self).cast_mut().cast()
+    }
+
+    /// What the memory is called: the processor's.
+    pub(crate) fn info(&self) -> *const OrtMemoryInfo {
+        self.info.as_ptr()
+    }
+
+    /// Bytes in use.
+    pub(crate) fn used(&self) -> usize {
+        self.used.load(Ordering::Relaxed)
+    }
+
+    /// Number of allocations and releases so far.
+    pub(crate) fn accesses(&self) -> u64 {
+        self.accesses.load(Ordering::Relaxed)
+    }
+
+    /// A block of `size` bytes, or why there is none.
+    fn alloc(&self, size: usize) -> Result<NonNull<u8>, &'static CStr> {
+        self.accesses.fetch_add(1, Ordering::Relaxed);
+        let whole = size.checked_add(ALIGN).ok_or(MEMORY_REFUSED_C)?;
+        let before = self.used.fetch_add(whole, Ordering::Relaxed);
+        let within = self.limit == 0 || before.saturating_add(whole) <= self.limit;
+        let block = if within {
+            self.host.tensor_alloc(whole, ALIGN)
+        } else {
+            None
+        };
+        let Some(block) = block else {
+            self.used.fetch_sub(whole, Ordering::Relaxed);
+            return Err(if within {
+                MEMORY_REFUSED_C
+            } else {
+                MEMORY_LIMIT_C
+            });
+        };
+        // Outputs are among these blocks, so all of them come from where tensors do.
+        // SAFETY: the block has at least ALIGN bytes, aligned to ALIGN, and is ours alone: room for
+        // the size, and `block + ALIGN` is in it or one past its end.
+        unsafe {
+            block.cast::<usize>().write(whole);
+            Ok(block.add(ALIGN))
+        }
+    }
+
+    /// Gives a block back.
+    ///
+    /// # Safety
+    /// `block` came from `alloc` of this allocator and is not used any more.
+    unsafe fn free(&self, block: NonNull<u8>) {
+        self.accesses.fetch_add(1, Ordering::Relaxed);
+        // SAFETY: `alloc` made the block ALIGN bytes longer at its front and wrote the size there.
+        let (base, whole) = unsafe {
+            let base = block.sub(ALIGN);
+            (base, base.cast::<usize>().read())
+        };
+        self.used.fetch_sub(whole, Ordering::Relaxed);
+        // SAFETY: `base` came from this host and is given back once.
+        unsafe { self.host.free(base) };
+    }
+}
+
+/// `Alloc` and `Reserve`. Nothing here needs dropping when the exception passes.
+unsafe extern "C-unwind" fn alloc(this: *mut Allocator, size: usize) -> *mut c_void {
+    // SAFETY: ONNX Runtime passes the address that we registered, which lives for good.
+    let this = unsafe { &*this };
+    match this.alloc(size) {
+        Ok(block) => block.as_ptr().cast(),
+        // SAFETY: the caller is C++ that catches `std::exception`; the text is static.
+        Err(text) => unsafe { (this.throw)(text.as_ptr()) },
+    }
+}
+
+unsafe extern "C" fn free(this: *mut Allocator, block: *mut c_void) {
+    if let Some(block) = NonNull::new(block.cast()) {
+        // SAFETY: as in `alloc`; ONNX Runtime gives back what it got, once.
+        unsafe { (*this).free(block) };
+    }
+}
+
+unsafe extern "C" fn memory_info(this: *const Allocator) -> *const OrtMemoryInfo {
+    // SAFETY: as in `alloc`.
+    unsafe { (*this).info() }
+}

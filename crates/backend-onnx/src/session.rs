@@ -1,0 +1,108 @@
+//! How sessions are built, and where they run.
+
+use crate::environment::Environment;
+use crate::error::{Doing, NO_CUDA, NO_DEVICE, unsupported};
+use crate::handles::{CudaOptions, Session, SessionOptions};
+use crate::sys::ort;
+use ort_sys::{ExecutionMode, GraphOptimizationLevel};
+use redisai_core::{BackendError, Device, DeviceKind};
+use std::ffi::CString;
+
+/// Builds the session of a model for a device. `blob` may go afterwards.
+pub(crate) fn build(
+    environment: &'static Environment,
+    device: &Device,
+    blob: &[u8],
+) -> Result<Session, BackendError> {
+    let options = session_options(environment, device)?;
+    let api = environment.api();
+    // SAFETY: the bytes live during the call, which copies what it needs; the options are valid.
+    unsafe {
+        Session::make(api, Doing::Load, |out| {
+            (api.CreateSessionFromArray)(
+                environment.as_ptr(),
+                blob.as_ptr().cast(),
+                blob.len(),
+                options.as_ptr(),
+                out,
+            )
+        })
+    }
+}
+
+/// The options of every session, and its device.
+fn session_options(
+    environment: &'static Environment,
+    device: &Device,
+) -> Result<SessionOptions, BackendError> {
+    let api = environment.api();
+    let entries = [
+        // Memory comes from our allocator, which the environment has.
+        (c"session.use_env_allocators", c"1"),
+        // Never the FlatBuffers format, which our walk does not read.
+        (c"session.load_model_format", c"ONNX"),
+    ];
+    // SAFETY: the options are valid, the keys and values C strings that are copied.
+    let options = unsafe {
+        let options =
+            SessionOptions::make(api, Doing::Load, |out| (api.CreateSessionOptions)(out))?;
+        let raw = options.as_ptr();
+        ort!(api, Doing::Load, DisablePerSessionThreads(raw))?;
+        ort!(
+            api,
+            Doing::Load,
+            SetSessionGraphOptimizationLevel(raw, GraphOptimizationLevel::ORT_ENABLE_ALL)
+        )?;
+        ort!(api, Doing::Load, DisableCpuMemArena(raw))?;
+        if environment.config.inter_threads > 1 {
+            ort!(
+                api,
+                Doing::Load,
+                SetSessionExecutionMode(raw, ExecutionMode::ORT_PARALLEL)
+            )?;
+        }
+        for (key, value) in entries {
+            ort!(
+                api,
+                Doing::Load,
+                AddSessionConfigEntry(raw, key.as_ptr(), value.as_ptr())
+            )?;
+        }
+        options
+    };
+    match device.kind() {
+        DeviceKind::Cpu => {}
+        DeviceKind::Gpu(index) => use_cuda(environment, &options, index)?,
+        DeviceKind::Unknown => return Err(unsupported(NO_DEVICE)),
+    }
+    Ok(options)
+}
+
+/// Lets the session run on a CUDA device. One that is not there is an error here or when the session
+/// is built; nothing falls back to the processor in silence.
+fn use_cuda(
+    environment: &'static Environment,
+    options: &SessionOptions,
+    index: u32,
+) -> Result<(), BackendError> {
+    if !environment.cuda {
+        return Err(unsupported(NO_CUDA));
+    }
+    let api = environment.api();
+    let value = CString::new(index.to_string()).unwrap_or_default();
+    let (keys, values) = ([c"device_id".as_ptr()], [value.as_ptr()]);
+    // SAFETY: the options are valid; keys and values are one C string each and are copied.
+    unsafe {
+        let cuda = CudaOptions::make(api, Doing::Load, |out| (api.CreateCUDAProviderOptions)(out))?;
+        ort!(
+            api,
+            Doing::Load,
+            UpdateCUDAProviderOptions(cuda.as_ptr(), keys.as_ptr(), values.as_ptr(), 1)
+        )?;
+        ort!(
+            api,
+            Doing::Load,
+            SessionOptionsAppendExecutionProvider_CUDA_V2(options.as_ptr(), cuda.as_ptr())
+        )
+    }
+}
