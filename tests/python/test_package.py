@@ -1,0 +1,123 @@
+"""What the package is made of: wrappers, stubs, wheel and source distribution."""
+
+import ast
+import inspect
+import os
+import shutil
+import subprocess
+import sys
+import tarfile
+import zipfile
+from pathlib import Path
+
+import pytest
+import redisai_rs
+from redisai_rs import _core
+
+ROOT = Path(__file__).resolve().parents[2]
+PACKAGE = ROOT / "python" / "redisai_rs"
+
+
+def test_the_stub_names_everything_that_core_has():
+    stub = ast.parse((PACKAGE / "_core.pyi").read_text())
+    named = {node.name for node in stub.body if isinstance(node, ast.FunctionDef | ast.ClassDef)}
+    named |= {node.target.id for node in stub.body if isinstance(node, ast.AnnAssign)}
+    real = {name for name in dir(_core) if not name.startswith("__")} | {"__version__"}
+    real.discard("_core")
+    assert len(named) > 1
+    assert named == real
+
+
+def test_the_stub_has_the_signatures_of_core():
+    stub = ast.parse((PACKAGE / "_core.pyi").read_text())
+    functions = [node for node in stub.body if isinstance(node, ast.FunctionDef)]
+    assert functions
+    for function in functions:
+        parameters = inspect.signature(getattr(_core, function.name)).parameters
+        assert [argument.arg for argument in function.args.args] == list(parameters)
+
+
+def test_everything_in_core_is_wrapped():
+    text = "".join(path.read_text() for path in PACKAGE.rglob("*.py"))
+    names = [name for name in dir(_core) if not name.startswith("__") and name != "_core"]
+    assert names
+    for name in names:
+        assert f"_core.{name}" in text, name
+
+
+def test_public_names_are_documented():
+    for name in redisai_rs.__all__:
+        thing = getattr(redisai_rs, name)
+        assert isinstance(thing, str) or inspect.getdoc(thing), name
+
+
+@pytest.fixture(scope="module")
+def clone(tmp_path_factory):
+    """The files that git tracks, or would track, without what has been built."""
+    folder = tmp_path_factory.mktemp("clone") / "redisai-rs"
+    if not (ROOT / ".git").exists():
+        pytest.skip("not a git checkout")
+    command = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"]
+    listed = subprocess.run(command, cwd=ROOT, check=True, capture_output=True).stdout
+    for name in filter(None, listed.decode().split("\0")):
+        if (ROOT / name).is_file():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, folder / name)
+    return folder
+
+
+def build(folder, kind, out):
+    """Builds with the hooks that pip calls, with the dependencies that are compiled already."""
+    target = os.environ.get("CARGO_TARGET_DIR") or str(ROOT / "target")
+    code = f"import backend; print(backend.build_{kind}({str(out)!r}))"
+    env = os.environ | {"CARGO_TARGET_DIR": target, "PYTHONPATH": str(folder / "build_backend")}
+    path = [str(Path(sys.executable).parent), env["PATH"]]
+    env["PATH"] = os.pathsep.join(path)
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=folder,
+        env=env,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return out / done.stdout.splitlines()[-1]
+
+
+@pytest.mark.slow
+def test_wheel_of_a_source_distribution_is_complete(clone, tmp_path):
+    """Clone -> source distribution -> wheel: nothing is left behind on the way."""
+    archive = build(clone, "sdist", tmp_path)
+    with tarfile.open(archive) as files:
+        files.extractall(tmp_path, filter="data")
+    source = tmp_path / archive.name.removesuffix(".tar.gz")
+    names = {str(path.relative_to(source)) for path in source.rglob("*") if path.is_file()}
+    assert {"Cargo.lock", "pyproject.toml", "build_backend/backend.py", "README.md"} <= names
+    assert "crates/module/src/lib.rs" in names
+    assert not [name for name in names if name.endswith(".so")]
+
+    wheel = build(source, "wheel", tmp_path)
+    assert "-cp311-abi3-linux_" in wheel.name
+    with zipfile.ZipFile(wheel) as files:
+        modes = {entry.filename: entry.external_attr >> 16 for entry in files.infolist()}
+        metadata = next(name for name in modes if name.endswith(".dist-info/METADATA"))
+        text = files.read(metadata).decode()
+    lib = "redisai_rs/lib"
+    for library in (
+        f"{lib}/redisai.so",
+        f"{lib}/backends/redisai_onnxruntime/redisai_onnxruntime.so",
+    ):
+        assert modes[library] & 0o111 == 0o111, library
+    assert {name for name in modes if name.startswith(lib)} == {
+        f"{lib}/redisai.so",
+        f"{lib}/backends/redisai_onnxruntime/redisai_onnxruntime.so",
+    }
+    wanted = ["_core.abi3.so", "_core.pyi", "py.typed", "pytest_plugin.py"]
+    wanted += ["demo_data/digits.onnx", "demo_data/digits.bin", "demo_data/README.md"]
+    assert {f"redisai_rs/{name}" for name in wanted} <= set(modes)
+    assert any(name.endswith("licenses/LICENSE-MIT") for name in modes)
+    assert "Requires-Python: >=3.11" in text
+    assert "License-Expression: MIT OR Apache-2.0" in text
+    for extra in ("onnx", "server", "client", "all", "test"):
+        assert f"Provides-Extra: {extra}\n" in text
