@@ -4,7 +4,7 @@ use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// Runs `work`; a panic becomes its text.
-pub(crate) fn guard<T>(work: impl FnOnce() -> T) -> Result<T, String> {
+pub fn guard<T>(work: impl FnOnce() -> T) -> Result<T, String> {
     // What a panic left half done is not looked at again: the session or the backend is poisoned,
     // or (in a drop) the value is gone.
     catch_unwind(AssertUnwindSafe(work)).map_err(text_of)

@@ -5,9 +5,7 @@ use crate::{
     HostBytes, RAI_ABI_VERSION, RAI_LOG_DEBUG, RAI_LOG_NOTICE, RAI_LOG_VERBOSE, RAI_LOG_WARNING,
     RAI_OK, RaiBytes, RaiHost, RaiTensor, RaiText, code_of, memory, owner, status_of,
 };
-use redisai_core::{
-    AlignedBytes, BackendError, Buffer, DType, LogLevel, RunOutput, Shape, Status, Tensor,
-};
+use redisai_core::{BackendError, DType, LogLevel, RunOutput, Shape, Status, Tensor};
 use smallvec::SmallVec;
 use std::ffi::c_void;
 use std::ptr::NonNull;
@@ -277,17 +275,4 @@ unsafe extern "C" fn system_release(_: *const RaiHost, owner: u64) {
     // A buffer's drop is the host's own code; should it panic all the same, the reference is lost.
     // SAFETY: an owner that was retained, says the ABI.
     let _ = crate::guard::guard(|| unsafe { owner::release(owner) });
-}
-
-/// An aligned copy of a tensor's bytes as a tensor of its own: for a backend that asks for alignment
-/// or a tail. The offsets of a `STRING` come along.
-pub fn aligned_copy(tensor: &Tensor) -> Result<Arc<Tensor>, BackendError> {
-    let data: Box<dyn Buffer> = Box::new(AlignedBytes::copy_of(tensor.bytes()));
-    let shape = tensor.shape().clone();
-    match tensor.offsets() {
-        Some(offsets) => Tensor::with_offsets(shape, data, offsets.into()),
-        None => Tensor::new(tensor.dtype(), shape, data),
-    }
-    .map(Arc::new)
-    .map_err(|error| BackendError::new(Status::BadInput, format!("ERR bad tensor: {error:?}")))
 }

@@ -37,7 +37,8 @@ mod text;
 pub use buffers::{HostBytes, HostMemory, SharedBytes};
 pub use dlpack::*;
 pub use export::{Exported, State, entry};
-pub use host::{Host, SYSTEM, aligned_copy, error_of, import_all, no_memory, put_error};
+pub use guard::guard;
+pub use host::{Host, SYSTEM, error_of, import_all, no_memory, put_error};
 pub use options::*;
 /// The crate whose traits a backend implements; the macro's own path to it.
 pub use redisai_core as core;

@@ -1,0 +1,137 @@
+//! Looks at a library's header before the system's loader does: its own messages (`invalid ELF
+//! header`) say too little.
+
+use crate::{LoadError, Reason};
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
+
+const MAGIC: &[u8] = b"\x7fELF";
+const CLASS_64: u8 = 2;
+const LITTLE_ENDIAN: u8 = 1;
+const SHARED_OBJECT: u16 = 3;
+
+/// Machine numbers of ELF, with the names that Rust and users know.
+const MACHINES: [(u16, &str); 5] = [
+    (3, "x86"),
+    (40, "arm"),
+    (62, "x86_64"),
+    (183, "aarch64"),
+    (243, "riscv64"),
+];
+
+/// Refuses a file that is no shared library of this machine.
+pub(crate) fn check(path: &Path) -> Result<(), LoadError> {
+    let shown = path.display();
+    let refuse = |text: String| Err(LoadError::new(Reason::NotALibrary, text));
+    let mut head = Vec::new();
+    let read = File::open(path).and_then(|file| file.take(64).read_to_end(&mut head));
+    if let Err(error) = read {
+        let text = format!("{shown} cannot be read: {error}");
+        return Err(LoadError::new(Reason::LibraryNotFound, text));
+    }
+    if head.is_empty() {
+        return refuse(format!("{shown} is an empty file, not a shared library"));
+    }
+    if !head.starts_with(MAGIC) {
+        let what = if std::str::from_utf8(&head).is_ok() {
+            "a text file"
+        } else {
+            "no ELF file"
+        };
+        return refuse(format!("{shown} is {what}, not a shared library"));
+    }
+    let Some(header) = Header::read(&head) else {
+        return refuse(format!("{shown} is cut short"));
+    };
+    let here = std::env::consts::ARCH;
+    let machine = MACHINES.iter().find(|row| row.0 == header.machine);
+    let there = machine.map_or("another processor", |row| row.1);
+    let known_here = MACHINES.iter().any(|row| row.1 == here);
+    if known_here && (there != here || header.class != CLASS_64 || header.data != LITTLE_ENDIAN) {
+        return refuse(format!(
+            "{shown} was built for {there}, this machine is {here}: install the build for {here}"
+        ));
+    }
+    if header.kind != SHARED_OBJECT {
+        return refuse(format!("{shown} is an ELF file, but no shared library"));
+    }
+    Ok(())
+}
+
+struct Header {
+    class: u8,
+    data: u8,
+    kind: u16,
+    machine: u16,
+}
+
+impl Header {
+    fn read(bytes: &[u8]) -> Option<Self> {
+        let data = *bytes.get(5)?;
+        let number = |at: usize| {
+            let pair: [u8; 2] = bytes.get(at..at + 2)?.try_into().ok()?;
+            Some(if data == LITTLE_ENDIAN {
+                u16::from_le_bytes(pair)
+            } else {
+                u16::from_be_bytes(pair)
+            })
+        };
+        bytes.get(..64)?;
+        Some(Self {
+            class: *bytes.get(4)?,
+            data,
+            kind: number(16)?,
+            machine: number(18)?,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text_of(name: &str, bytes: &[u8]) -> String {
+        let path = std::env::temp_dir().join(format!("redisai-elf-{}-{name}", std::process::id()));
+        std::fs::write(&path, bytes).unwrap();
+        let outcome = check(&path);
+        std::fs::remove_file(&path).unwrap();
+        outcome.map_or_else(|error| error.text, |()| "fine".to_owned())
+    }
+
+    fn elf(change: impl Fn(&mut Vec<u8>)) -> Vec<u8> {
+        let mut bytes = std::fs::read("/proc/self/exe").unwrap()[..64].to_vec();
+        bytes[16..18].copy_from_slice(&3_u16.to_le_bytes());
+        change(&mut bytes);
+        bytes
+    }
+
+    #[test]
+    fn files_are_told_apart() {
+        assert_eq!(text_of("good", &elf(|_| {})), "fine");
+        for (name, bytes, words) in [
+            ("text", b"#!/bin/sh\nexit 1\n".to_vec(), "is a text file"),
+            ("noise", vec![0xff, 0xfe, 0, 1], "is no ELF file"),
+            ("empty", Vec::new(), "is an empty file"),
+            ("short", elf(|it| it.truncate(20)), "is cut short"),
+            ("program", elf(|it| it[16] = 2), "no shared library"),
+            (
+                "sparc",
+                elf(|it| it[18..20].copy_from_slice(&[2, 0])),
+                "built for another",
+            ),
+            (
+                "other",
+                elf(|it| it[18] = if it[18] == 62 { 183 } else { 62 }),
+                "this machine is",
+            ),
+        ] {
+            let text = text_of(name, &bytes);
+            assert!(text.contains(words), "{name}: {text}");
+        }
+        let missing = check(Path::new("/nonexistent/x.so")).unwrap_err();
+        assert_eq!(missing.reason, Reason::LibraryNotFound);
+        let folder = check(Path::new("/tmp")).unwrap_err();
+        assert_eq!(folder.reason, Reason::LibraryNotFound);
+    }
+}

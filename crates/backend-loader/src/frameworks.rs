@@ -1,0 +1,35 @@
+//! What each framework's wheel looks like.
+
+use redisai_core::BackendKind;
+
+/// A framework in a site-packages directory.
+pub(crate) struct Framework {
+    /// Whose framework it is.
+    pub(crate) kind: BackendKind,
+    /// The extra of our own package that installs it.
+    pub(crate) extra: &'static str,
+    /// The wheels that bring it, the one that wins first; their versions stand in
+    /// `<name>-<version>.dist-info`.
+    pub(crate) wheels: &'static [&'static str],
+    /// The directory of its main library, below site-packages.
+    pub(crate) directory: &'static str,
+    /// The library's name: exactly this, or this, a dot and a version.
+    pub(crate) file: &'static str,
+    /// What the system's own search is asked for, where no site-packages has it.
+    pub(crate) soname: &'static str,
+}
+
+/// One row a framework. A backend that is added adds its row here.
+const TABLE: [Framework; 1] = [Framework {
+    kind: BackendKind::Onnx,
+    extra: "onnx",
+    wheels: &["onnxruntime_gpu", "onnxruntime"],
+    directory: "onnxruntime/capi",
+    file: "libonnxruntime.so",
+    soname: "libonnxruntime.so.1",
+}];
+
+/// The row of a backend; none where there is no backend library of ours yet.
+pub(crate) fn of(kind: BackendKind) -> Option<&'static Framework> {
+    TABLE.iter().find(|row| row.kind == kind)
+}
