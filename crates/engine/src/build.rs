@@ -226,13 +226,12 @@ fn options(def: &redisai_core::ModelDef) -> Vec<(String, Vec<u8>)> {
     if def.backend != BackendKind::Tf {
         return Vec::new();
     }
-    let pairs = |name: &'static str, values: &[Box<[u8]>]| {
-        let pair = move |value: &Box<[u8]>| (name.to_owned(), value.to_vec());
-        values.iter().map(pair).collect::<Vec<_>>()
-    };
-    let mut options = pairs("input", &def.inputs);
-    options.extend(pairs("output", &def.outputs));
-    options
+    let inputs = def.inputs.iter().map(|name| ("input", name));
+    let outputs = def.outputs.iter().map(|name| ("output", name));
+    inputs
+        .chain(outputs)
+        .map(|(option, name)| (option.to_owned(), name.to_vec()))
+        .collect()
 }
 
 fn finish(model: &Arc<Model>, session: Result<Arc<Session>, BackendError>) {

@@ -57,6 +57,14 @@ impl JobHandle {
     }
 }
 
+impl std::fmt::Debug for JobHandle {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("JobHandle")
+            .field("pending", &self.pending())
+            .finish()
+    }
+}
+
 /// A job inside the engine.
 pub(crate) struct Job {
     pub(crate) ticket: Ticket<Completion, Inputs>,

@@ -44,7 +44,7 @@ pub use engine::Engine;
 pub use error::{EngineError, Refused};
 pub use info::{Info, QueueInfo, WorkerInfo};
 pub use job::{Completion, Inputs, JobHandle, Outcome, Request};
-pub use model::{Model, ModelState};
+pub use model::{Model, ModelState, NameList};
 pub use registry::BackendSource;
 pub use stats::{Stats, StatsView};
 

@@ -27,6 +27,9 @@ pub struct Model {
     life: Mutex<Life>,
 }
 
+/// Names in order.
+pub type NameList<'a> = &'a [Box<[u8]>];
+
 /// Names of inputs and of outputs.
 type Names = (Vec<Box<[u8]>>, Vec<Box<[u8]>>);
 
@@ -98,7 +101,7 @@ impl Model {
 
     /// Names of the inputs and of the outputs: the definition's where it has any, else what the
     /// model said when its session was first built; empty before.
-    pub fn names(&self) -> (&[Box<[u8]>], &[Box<[u8]>]) {
+    pub fn names(&self) -> (NameList<'_>, NameList<'_>) {
         let (inputs, outputs): (&[_], &[_]) = match self.signature.get() {
             Some((_, (inputs, outputs))) => (inputs, outputs),
             None => (&[], &[]),
@@ -223,7 +226,7 @@ fn mismatch(text: &'static str) -> BackendError {
     BackendError::new(Status::BadInput, text)
 }
 
-fn or_else<'a>(given: &'a [Box<[u8]>], derived: &'a [Box<[u8]>]) -> &'a [Box<[u8]>] {
+fn or_else<'a>(given: NameList<'a>, derived: NameList<'a>) -> NameList<'a> {
     if given.is_empty() { derived } else { given }
 }
 

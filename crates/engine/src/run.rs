@@ -1,6 +1,6 @@
 //! One run of a session, on whatever thread.
 
-use crate::job::Job;
+use crate::job::{Job, retire};
 use crate::model::Model;
 use crate::scheduler::{Fate, NEVER, Slot};
 use crate::session::{Permit, Session};
@@ -151,7 +151,7 @@ fn enqueue(job: Arc<Job>) {
         return;
     };
     if !job.ticket.pending() {
-        queue.note_dropped();
+        retire(&job.model.shared.clone(), job);
     } else if let Err(error) = job.model.check_counts(job.inputs, job.outputs) {
         job.fail(error);
     } else if let Err((job, error)) = queue.push(job) {

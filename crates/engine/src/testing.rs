@@ -1,1 +1,345 @@
 //! A clock and a backend that tests drive by hand.
+
+use crate::{BackendSource, Clock};
+use redisai_core::{
+    Backend, BackendError, BackendInfo, BackendKind, Capabilities, Function, LoadRequest,
+    LoadedModel, Run, RunOutput, Signature, Status, ValueInfo,
+};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+/// How long a test waits for something that must happen.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A clock that stands still until it is moved.
+#[derive(Default)]
+pub struct FakeClock {
+    now: AtomicU64,
+    wakers: Mutex<Vec<Box<dyn Fn() + Send + Sync>>>,
+}
+
+impl FakeClock {
+    /// A clock that shows one second.
+    pub fn new() -> Arc<Self> {
+        Arc::new(Self {
+            now: AtomicU64::new(1_000_000_000),
+            wakers: Mutex::default(),
+        })
+    }
+
+    /// Moves it.
+    pub fn advance(&self, by: Duration) {
+        self.now.fetch_add(by.as_nanos() as u64, Ordering::SeqCst);
+        for waker in locked(&self.wakers).iter() {
+            waker();
+        }
+    }
+}
+
+impl Clock for FakeClock {
+    fn now(&self) -> u64 {
+        self.now.load(Ordering::SeqCst)
+    }
+
+    fn on_move(&self, waker: Box<dyn Fn() + Send + Sync>) -> bool {
+        locked(&self.wakers).push(waker);
+        true
+    }
+}
+
+/// Backends that do what the blob of their model says: `VERB [inputs [outputs]]`, counts 1 and 1
+/// unless given.
+///
+/// | Verb | Load | Run |
+/// |---|---|---|
+/// | `echo` | | each output is the first input |
+/// | `hold` | | waits for [`FakeBackends::release`]; a cancel ends it |
+/// | `stuck` | | waits for [`FakeBackends::release`], whatever is cancelled |
+/// | `fail` | | fails |
+/// | `poison` | | says that it is poisoned |
+/// | `panic` | | panics |
+/// | `badload` | fails | |
+/// | `panicload` | panics | |
+/// | `holdload` | waits for [`FakeBackends::release`] | as `echo` |
+#[derive(Default)]
+pub struct FakeBackends {
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    missing: BTreeSet<BackendKind>,
+    opened: BTreeMap<BackendKind, usize>,
+    most_runs: u32,
+    loads: Vec<String>,
+    started: Vec<(u64, String, u64)>,
+    cancelled: BTreeSet<u64>,
+    released: usize,
+    alive: usize,
+    running: usize,
+    peak: usize,
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl FakeBackends {
+    /// All four backends can be loaded.
+    pub fn new() -> Arc<Self> {
+        Arc::new(Self::default())
+    }
+
+    /// Whether opening a kind fails.
+    pub fn set_missing(&self, kind: BackendKind, missing: bool) {
+        self.change(|state| {
+            if missing {
+                state.missing.insert(kind);
+            } else {
+                state.missing.remove(&kind);
+            }
+        });
+    }
+
+    /// What backends opened from now on say of `max_concurrent_runs`.
+    pub fn set_most_runs(&self, most: u32) {
+        self.change(|state| state.most_runs = most);
+    }
+
+    /// Lets `count` more runs or loads that wait go on.
+    pub fn release(&self, count: usize) {
+        self.change(|state| state.released += count);
+    }
+
+    /// Waits until `count` runs in all have started; gives their number, blob and deadline, in
+    /// order.
+    pub fn wait_started(&self, count: usize) -> Vec<(u64, String, u64)> {
+        self.wait(|state| (state.started.len() >= count).then(|| state.started.clone()))
+    }
+
+    /// Waits until `count` loads in all have begun; gives their blobs, in order.
+    pub fn wait_loads(&self, count: usize) -> Vec<String> {
+        self.wait(|state| (state.loads.len() >= count).then(|| state.loads.clone()))
+    }
+
+    /// Waits until this many sessions are alive.
+    pub fn wait_alive(&self, count: usize) {
+        self.wait(|state| (state.alive == count).then_some(()));
+    }
+
+    /// Waits until this run was cancelled.
+    pub fn wait_cancelled(&self, run: u64) {
+        self.wait(|state| state.cancelled.contains(&run).then_some(()));
+    }
+
+    /// Runs that started so far: their blobs.
+    pub fn runs(&self) -> Vec<String> {
+        let state = locked(&self.state);
+        state
+            .started
+            .iter()
+            .map(|(_, blob, _)| blob.clone())
+            .collect()
+    }
+
+    /// Whether any run was cancelled.
+    pub fn any_cancelled(&self) -> bool {
+        !locked(&self.state).cancelled.is_empty()
+    }
+
+    /// How often a kind was opened, failures included.
+    pub fn opened(&self, kind: BackendKind) -> usize {
+        locked(&self.state).opened.get(&kind).copied().unwrap_or(0)
+    }
+
+    /// The most runs that went on at one time.
+    pub fn peak(&self) -> usize {
+        locked(&self.state).peak
+    }
+
+    fn change(&self, change: impl FnOnce(&mut State)) {
+        change(&mut locked(&self.state));
+        self.changed.notify_all();
+    }
+
+    fn wait<T>(&self, mut look: impl FnMut(&mut State) -> Option<T>) -> T {
+        let until = Instant::now() + PATIENCE;
+        let mut state = locked(&self.state);
+        loop {
+            if let Some(found) = look(&mut state) {
+                return found;
+            }
+            let left = until.saturating_duration_since(Instant::now());
+            assert!(!left.is_zero(), "waited in vain");
+            state = self
+                .changed
+                .wait_timeout(state, left)
+                .unwrap_or_else(PoisonError::into_inner)
+                .0;
+        }
+    }
+
+    /// Takes one release; `None`: `run` was cancelled first.
+    fn take_release(&self, run: Option<u64>) -> Option<()> {
+        self.wait(|state| {
+            if run.is_some_and(|run| state.cancelled.contains(&run)) {
+                return Some(None);
+            }
+            state.released = state.released.checked_sub(1)?;
+            Some(Some(()))
+        })
+    }
+}
+
+/// [`FakeBackends`] as a source.
+pub struct FakeSource(pub Arc<FakeBackends>);
+
+impl BackendSource for FakeSource {
+    fn open(
+        &self,
+        kind: BackendKind,
+        path: Option<&[u8]>,
+    ) -> Result<Arc<dyn Backend>, BackendError> {
+        let mut state = locked(&self.0.state);
+        *state.opened.entry(kind).or_default() += 1;
+        if state.missing.contains(&kind) {
+            return Err(BackendError::new(Status::Unsupported, "no such library"));
+        }
+        let path = path.unwrap_or(b"by rule");
+        Ok(Arc::new(FakeBackend {
+            info: BackendInfo {
+                name: kind.name().to_owned(),
+                library: String::from_utf8_lossy(path).into_owned(),
+                capabilities: Capabilities {
+                    cancellation: true,
+                    max_concurrent_runs: state.most_runs,
+                    ..Capabilities::default()
+                },
+                ..BackendInfo::default()
+            },
+            owner: Arc::clone(&self.0),
+        }))
+    }
+}
+
+struct FakeBackend {
+    info: BackendInfo,
+    owner: Arc<FakeBackends>,
+}
+
+impl Backend for FakeBackend {
+    fn info(&self) -> &BackendInfo {
+        &self.info
+    }
+
+    fn load(&self, request: &LoadRequest<'_>) -> Result<Arc<dyn LoadedModel>, BackendError> {
+        let blob = String::from_utf8_lossy(request.blob.bytes()).into_owned();
+        self.owner.change(|state| state.loads.push(blob.clone()));
+        let mut words = blob.split(' ');
+        let verb = words.next().unwrap_or_default().to_owned();
+        let mut count = || words.next().and_then(|word| word.parse().ok()).unwrap_or(1);
+        let (inputs, outputs) = (values("in", count()), values("out", count()));
+        match verb.as_str() {
+            "badload" => return Err(BackendError::new(Status::BadModel, "bad model")),
+            "panicload" => std::panic::panic_any("a load panics"),
+            "holdload" => {
+                self.owner.take_release(None);
+            }
+            _ => {}
+        }
+        self.owner.change(|state| state.alive += 1);
+        Ok(Arc::new(FakeModel {
+            verb,
+            blob,
+            signature: Signature {
+                functions: vec![Function {
+                    inputs,
+                    outputs,
+                    ..Function::default()
+                }],
+                control_flow: false,
+            },
+            owner: Arc::clone(&self.owner),
+        }))
+    }
+
+    fn cancel(&self, run: u64) {
+        self.owner.change(|state| {
+            state.cancelled.insert(run);
+        });
+    }
+
+    fn figures(&self) -> Vec<(String, String)> {
+        Vec::new()
+    }
+}
+
+fn values(stem: &str, count: usize) -> Vec<ValueInfo> {
+    let value = |index| ValueInfo {
+        name: format!("{stem}{index}").into_bytes().into(),
+        ..ValueInfo::default()
+    };
+    (0..count).map(value).collect()
+}
+
+struct FakeModel {
+    verb: String,
+    blob: String,
+    signature: Signature,
+    owner: Arc<FakeBackends>,
+}
+
+impl FakeModel {
+    fn act(&self, run: &Run<'_>) -> Result<RunOutput, BackendError> {
+        let error = |status, text| Err(BackendError::new(status, text));
+        match self.verb.as_str() {
+            "hold" if self.owner.take_release(Some(run.id)).is_none() => {
+                error(Status::Cancelled, "stopped")
+            }
+            "stuck" if self.owner.take_release(None).is_none() => {
+                error(Status::Cancelled, "stopped")
+            }
+            "fail" => error(Status::RunFailed, "it failed"),
+            "poison" => error(Status::Poisoned, "it is poisoned"),
+            "panic" => std::panic::panic_any("a run panics"),
+            _ => Ok((0..run.outputs)
+                .map(|_| run.inputs.first().cloned())
+                .collect()),
+        }
+    }
+}
+
+impl LoadedModel for FakeModel {
+    fn signature(&self) -> &Signature {
+        &self.signature
+    }
+
+    fn run(&self, run: &Run<'_>) -> Result<RunOutput, BackendError> {
+        self.owner.change(|state| {
+            state
+                .started
+                .push((run.id, self.blob.clone(), run.deadline));
+            state.running += 1;
+            state.peak = state.peak.max(state.running);
+        });
+        let _running = Running(&self.owner);
+        self.act(run)
+    }
+}
+
+struct Running<'a>(&'a FakeBackends);
+
+impl Drop for Running<'_> {
+    fn drop(&mut self) {
+        self.0.change(|state| state.running -= 1);
+    }
+}
+
+impl Drop for FakeModel {
+    fn drop(&mut self) {
+        self.owner.change(|state| state.alive -= 1);
+    }
+}

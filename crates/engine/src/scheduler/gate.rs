@@ -105,9 +105,9 @@ impl<T: Waiting> Gate<T> {
         lock(&self.inner).queue.take_ended()
     }
 
-    /// Jobs that wait.
-    pub(crate) fn len(&self) -> usize {
-        lock(&self.inner).queue.len()
+    /// Jobs that wait and have not ended. Walks through them.
+    pub(crate) fn pending(&self) -> usize {
+        lock(&self.inner).queue.pending()
     }
 
     /// Ends all waiting: takes nothing more and gives what stood in line.

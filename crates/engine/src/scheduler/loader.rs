@@ -66,17 +66,14 @@ impl Loader {
             if let Some(model) = inner.urgent.pop_front() {
                 return Some(model);
             }
-            match inner.later.pop_front() {
-                Some(model) => {
-                    if let Some(model) = model.upgrade() {
-                        return Some(model);
-                    }
+            if let Some(model) = inner.later.pop_front() {
+                if let Some(model) = model.upgrade() {
+                    return Some(model);
                 }
-                None => {
-                    inner.idle += 1;
-                    inner = wait(&self.arrived, inner);
-                    inner.idle -= 1;
-                }
+            } else {
+                inner.idle += 1;
+                inner = wait(&self.arrived, inner);
+                inner.idle -= 1;
             }
         }
     }

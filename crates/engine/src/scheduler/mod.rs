@@ -44,7 +44,8 @@ pub(crate) struct DeviceQueue {
     name: String,
     gate: Gate<Entry>,
     limit: usize,
-    /// About how many jobs in line have ended; only a hint to look.
+    /// About how many jobs have ended while they stood in line, since the last walk: whether a
+    /// walk is worth it.
     ended: AtomicUsize,
     /// Workers that are stuck in a run and were replaced.
     stuck: AtomicUsize,
@@ -57,10 +58,9 @@ impl DeviceQueue {
         &self.name
     }
 
-    /// Jobs that wait, about.
+    /// Jobs that wait. Walks through them.
     pub(crate) fn len(&self) -> usize {
-        let ended = self.ended.load(Ordering::Relaxed);
-        self.gate.len().saturating_sub(ended)
+        self.gate.pending()
     }
 
     /// Puts a job at the end.
@@ -88,15 +88,6 @@ impl DeviceQueue {
     /// A job in line has ended.
     pub(crate) fn note_ended(&self) {
         self.ended.fetch_add(1, Ordering::Relaxed);
-    }
-
-    /// A job that had ended is not in line any more.
-    pub(crate) fn note_dropped(&self) {
-        let less = |ended: usize| ended.checked_sub(1);
-        // Already at 0: a walk has counted it.
-        let _ = self
-            .ended
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, less);
     }
 
     /// Drops jobs that have ended, if there are enough to make the walk worth it.
@@ -131,6 +122,8 @@ impl DeviceQueue {
         for entry in self.gate.close() {
             entry.job.fail(EngineError::ShutDown.into());
         }
+        // Their slots know the queue: a circle.
+        lock(&self.workers).clear();
     }
 }
 

@@ -34,6 +34,11 @@ impl<T: Waiting> Queue<T> {
         self.items.len() + self.outside
     }
 
+    /// Jobs that wait and have not ended. Walks through them.
+    pub(crate) fn pending(&self) -> usize {
+        self.items.iter().filter(|item| item.pending()).count() + self.outside
+    }
+
     /// Whether no more are taken.
     pub(crate) fn is_full(&self) -> bool {
         self.len() >= self.limit

@@ -51,14 +51,14 @@ impl Threads {
     ) -> io::Result<CpuClock> {
         let mut inner = lock(&self.inner);
         inner.handles.retain(|handle| !handle.is_finished());
-        let alive = Alive(Arc::clone(self));
+        let threads = Arc::clone(self);
         let handle = with_signals_blocked(|| {
             Builder::new().name(name).spawn(move || {
-                let _alive = alive;
+                // Made in here: a start that fails drops the closure under the lock held above.
+                let _alive = Alive(threads);
                 body();
             })
-        })
-        .inspect_err(|_| ())?;
+        })?;
         let clock = cpu_clock(&handle);
         inner.alive += 1;
         inner.handles.push(handle);

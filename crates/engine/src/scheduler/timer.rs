@@ -173,6 +173,12 @@ impl Timer {
         lock(&self.slots).all.clone()
     }
 
+    /// Deadlines in the heap.
+    #[cfg(all(test, not(loom)))]
+    pub(crate) fn deadlines_kept(&self) -> usize {
+        lock(&self.inner).heap.len()
+    }
+
     fn first_slot(&self) -> u64 {
         let slots = lock(&self.slots);
         slots

@@ -95,7 +95,7 @@ fn work(shared: &Arc<Shared>, queue: &Arc<DeviceQueue>, slot: &Arc<Slot>) {
 fn serve(shared: &Arc<Shared>, slot: &Slot, entry: Entry) -> Fate {
     let Entry { job, permit } = entry;
     if !job.ticket.pending() {
-        drop_ended(shared, job);
+        retire(shared, job);
         return Fate::Kept;
     }
     let Some(session) = job.model.session() else {
@@ -117,7 +117,7 @@ fn serve(shared: &Arc<Shared>, slot: &Slot, entry: Entry) -> Fate {
 fn run(shared: &Arc<Shared>, slot: &Slot, job: Arc<Job>, session: &Arc<Session>) -> Fate {
     let run = next_run();
     let Some(inputs) = job.ticket.start(run) else {
-        drop_ended(shared, job);
+        retire(shared, job);
         return Fate::Kept;
     };
     let Attempted {
@@ -160,11 +160,4 @@ fn finish(job: &Job, inputs: Inputs, result: Result<RunOutput, BackendError>) ->
         }
         None => Some(inputs),
     }
-}
-
-fn drop_ended(shared: &Shared, job: Arc<Job>) {
-    if let Some(queue) = job.model.queue() {
-        queue.note_dropped();
-    }
-    retire(shared, job);
 }

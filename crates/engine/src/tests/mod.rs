@@ -1,1 +1,190 @@
 //! Tests of the engine with a backend and a clock made for them.
+
+mod builds;
+mod deadlines;
+mod limits;
+mod runs;
+mod stress;
+
+use crate::testing::{FakeBackends, FakeClock, FakeSource};
+use crate::{Config, Engine, Inputs, JobHandle, Model, Outcome, Request};
+use redisai_core::{
+    BackendError, BackendKind, Batch, DType, Device, ModelDef, RunOutput, Shape, Tensor,
+};
+use std::sync::mpsc::{Receiver, channel};
+use std::sync::{Arc, Condvar, Mutex};
+use std::time::Duration;
+
+/// How long a test waits for what must happen.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+
+/// An engine with everything made by hand.
+pub(crate) struct Rig {
+    pub(crate) engine: Engine,
+    pub(crate) clock: Arc<FakeClock>,
+    pub(crate) backends: Arc<FakeBackends>,
+    pub(crate) log: Arc<Mutex<Vec<String>>>,
+}
+
+impl Rig {
+    pub(crate) fn new() -> Self {
+        Self::with(Config::default())
+    }
+
+    pub(crate) fn with(config: Config) -> Self {
+        let (clock, backends) = (FakeClock::new(), FakeBackends::new());
+        let log = Arc::new(Mutex::new(Vec::new()));
+        let lines = Arc::clone(&log);
+        let config = Config {
+            log: Arc::new(move |_, line| lines.lock().unwrap().push(line.to_owned())),
+            ..config
+        };
+        let source = Arc::new(FakeSource(Arc::clone(&backends)));
+        Self {
+            engine: Engine::new(config, source, clock.clone()),
+            clock,
+            backends,
+            log,
+        }
+    }
+
+    /// A model that nobody has built.
+    pub(crate) fn unbuilt(&self, blob: &str) -> Arc<Model> {
+        self.engine.model(def(BackendKind::Onnx, blob, "CPU"))
+    }
+
+    /// A model that is ready.
+    pub(crate) fn model(&self, blob: &str) -> Arc<Model> {
+        let model = self.unbuilt(blob);
+        self.engine.build_here(&model).unwrap();
+        model
+    }
+
+    /// Hands in a run of one input and one output.
+    pub(crate) fn submit(&self, model: &Arc<Model>, timeout_ms: Option<u64>) -> Pending {
+        let (completion, ended) = watcher();
+        let request = Request {
+            timeout: timeout_ms.map(Duration::from_millis),
+            ..request(model)
+        };
+        let handle = self.engine.submit(request, completion).unwrap();
+        Pending { handle, ended }
+    }
+
+    /// Moves the clock.
+    pub(crate) fn pass(&self, ms: u64) {
+        self.clock.advance(Duration::from_millis(ms));
+    }
+
+    /// Waits for a build.
+    pub(crate) fn built(&self, model: &Arc<Model>) -> Result<(), BackendError> {
+        let (send, receive) = channel();
+        self.engine
+            .when_built(model, Box::new(move |result| send.send(result).unwrap()));
+        receive.recv_timeout(PATIENCE).unwrap()
+    }
+}
+
+/// A job in flight.
+pub(crate) struct Pending {
+    pub(crate) handle: JobHandle,
+    ended: Receiver<(Outcome, Inputs)>,
+}
+
+impl Pending {
+    /// How it ended.
+    pub(crate) fn end(&self) -> (Outcome, Inputs) {
+        let ended = self.ended.recv_timeout(PATIENCE).unwrap();
+        assert!(self.ended.try_recv().is_err(), "completed twice");
+        ended
+    }
+
+    /// The result of a job that must end with one.
+    pub(crate) fn result(&self) -> Result<RunOutput, BackendError> {
+        match self.end().0 {
+            Outcome::Done(result) => result,
+            other => panic!("{}", name(&other)),
+        }
+    }
+
+    /// The text of an error that must come.
+    pub(crate) fn error(&self) -> String {
+        self.result().unwrap_err().to_string()
+    }
+
+    /// Whether it has not ended.
+    pub(crate) fn is_waiting(&self) -> bool {
+        self.handle.pending() && self.ended.try_recv().is_err()
+    }
+
+    pub(crate) fn ends_as(&self, expected: &str) -> Inputs {
+        let (outcome, inputs) = self.end();
+        assert_eq!(name(&outcome), expected);
+        inputs
+    }
+}
+
+pub(crate) fn name(outcome: &Outcome) -> &'static str {
+    match outcome {
+        Outcome::Done(Ok(_)) => "ok",
+        Outcome::Done(Err(_)) => "error",
+        Outcome::TimedOut => "timed out",
+        Outcome::Gone => "gone",
+    }
+}
+
+pub(crate) fn watcher() -> (crate::Completion, Receiver<(Outcome, Inputs)>) {
+    let (send, receive) = channel();
+    let completion = move |outcome, inputs| {
+        // A test that is over has dropped the receiver.
+        let _ = send.send((outcome, inputs));
+    };
+    (Box::new(completion), receive)
+}
+
+pub(crate) fn request(model: &Arc<Model>) -> Request {
+    Request {
+        model: Arc::clone(model),
+        inputs: [tensor(&[3, 2])].into_iter().collect(),
+        outputs: 1,
+        timeout: None,
+    }
+}
+
+pub(crate) fn tensor(dims: &[i64]) -> Arc<Tensor> {
+    Arc::new(Tensor::zeros(DType::Float, Shape::new(dims).unwrap()).unwrap())
+}
+
+pub(crate) fn def(backend: BackendKind, blob: &str, device: &str) -> ModelDef {
+    ModelDef {
+        backend,
+        device: Device::lenient(device.as_bytes()),
+        tag: Box::default(),
+        batch: Batch::default(),
+        inputs: Vec::new(),
+        outputs: Vec::new(),
+        blob: Arc::new(blob.as_bytes().to_vec()),
+    }
+}
+
+/// Waits until `look` says so, woken by whoever calls [`Bell::ring`].
+#[derive(Default)]
+pub(crate) struct Bell {
+    count: Mutex<usize>,
+    rung: Condvar,
+}
+
+impl Bell {
+    pub(crate) fn ring(&self) {
+        *self.count.lock().unwrap() += 1;
+        self.rung.notify_all();
+    }
+
+    pub(crate) fn wait_for(&self, count: usize) {
+        let (reached, out) = self
+            .rung
+            .wait_timeout_while(self.count.lock().unwrap(), PATIENCE, |rung| *rung < count)
+            .unwrap();
+        assert!(!out.timed_out(), "{} of {count}", *reached);
+    }
+}

@@ -1,0 +1,247 @@
+//! `TIMEOUT`, clients that go, `MODEL_EXECUTION_TIMEOUT`.
+
+use super::*;
+use std::time::Duration;
+
+#[test]
+fn a_job_that_waits_times_out_and_never_runs() {
+    let rig = Rig::new();
+    let (hold, echo) = (rig.model("hold"), rig.model("echo"));
+    let running = rig.submit(&hold, None);
+    rig.backends.wait_started(1);
+    let late = rig.submit(&echo, Some(50));
+    let later = rig.submit(&echo, Some(51));
+    rig.pass(49);
+    assert!(late.is_waiting());
+    rig.pass(1);
+    // Nobody reads its inputs: they come back.
+    assert_eq!(late.ends_as("timed out").len(), 1);
+    assert!(later.is_waiting());
+    assert_eq!(rig.engine.info().queues[0].length, 1);
+    rig.backends.release(1);
+    running.result().unwrap();
+    later.result().unwrap();
+    assert_eq!(rig.backends.runs(), ["hold", "echo"]);
+    assert_eq!(echo.stats().view().calls, 1);
+}
+
+#[test]
+fn a_run_past_its_deadline_is_stopped_and_counted() {
+    let rig = Rig::new();
+    let model = rig.model("hold");
+    let job = rig.submit(&model, Some(50));
+    let (run, _, deadline) = rig.backends.wait_started(1)[0].clone();
+    // The run knows its deadline: the clock began at one second.
+    assert_eq!(deadline, 1_050_000_000);
+    rig.pass(50);
+    assert!(job.ends_as("timed out").is_empty());
+    rig.backends.wait_cancelled(run);
+    // The worker is free again, and the run counts as one that failed.
+    let next = rig.submit(&rig.model("echo"), None);
+    next.result().unwrap();
+    let view = model.stats().view();
+    assert_eq!((view.calls, view.errors), (1, 1));
+}
+
+#[test]
+fn a_deadline_holds_while_the_session_is_built() {
+    let rig = Rig::new();
+    let model = rig.unbuilt("holdload");
+    let job = rig.submit(&model, Some(50));
+    let patient = rig.submit(&model, None);
+    rig.backends.wait_loads(1);
+    assert_eq!(rig.engine.info().waiting_for_session, 2);
+    rig.pass(50);
+    assert_eq!(job.ends_as("timed out").len(), 1);
+    rig.backends.release(1);
+    patient.result().unwrap();
+    assert_eq!(rig.backends.runs().len(), 1);
+    assert_eq!(rig.engine.info().waiting_for_session, 0);
+}
+
+#[test]
+fn deadlines_come_in_their_own_order() {
+    let rig = Rig::new();
+    let hold = rig.model("hold");
+    let running = rig.submit(&hold, None);
+    let jobs: Vec<_> = [300, 100, 200].map(|ms| rig.submit(&hold, Some(ms))).into();
+    rig.pass(100);
+    jobs[1].ends_as("timed out");
+    assert!(jobs[0].is_waiting() && jobs[2].is_waiting());
+    rig.pass(100);
+    jobs[2].ends_as("timed out");
+    assert!(jobs[0].is_waiting());
+    rig.pass(100);
+    jobs[0].ends_as("timed out");
+    rig.backends.release(1);
+    running.result().unwrap();
+}
+
+#[test]
+fn a_huge_timeout_is_no_deadline_in_the_past() {
+    let rig = Rig::new();
+    let model = rig.model("echo");
+    rig.submit(&model, Some(u64::MAX)).result().unwrap();
+}
+
+#[test]
+fn a_client_that_goes_before_the_run_drops_it() {
+    let rig = Rig::new();
+    let (hold, echo) = (rig.model("hold"), rig.model("echo"));
+    let running = rig.submit(&hold, None);
+    rig.backends.wait_started(1);
+    let job = rig.submit(&echo, None);
+    job.handle.gone();
+    assert_eq!(job.ends_as("gone").len(), 1);
+    // A second call changes nothing.
+    job.handle.gone();
+    rig.backends.release(1);
+    running.result().unwrap();
+    rig.submit(&echo, None).result().unwrap();
+    assert_eq!(rig.backends.runs(), ["hold", "echo"]);
+}
+
+#[test]
+fn a_client_that_goes_during_the_run_lets_it_finish() {
+    let rig = Rig::new();
+    let model = rig.model("hold");
+    let job = rig.submit(&model, None);
+    rig.backends.wait_started(1);
+    job.handle.gone();
+    assert!(job.ends_as("gone").is_empty());
+    rig.backends.release(1);
+    rig.submit(&rig.model("echo"), None).result().unwrap();
+    assert!(!rig.backends.any_cancelled());
+    let view = model.stats().view();
+    assert_eq!((view.calls, view.errors, view.samples), (1, 0, 3));
+}
+
+#[test]
+fn a_run_beyond_the_limit_is_stopped() {
+    // Five seconds for ONNX where nothing is set.
+    let rig = Rig::new();
+    let model = rig.model("hold");
+    let job = rig.submit(&model, None);
+    let (run, _, deadline) = rig.backends.wait_started(1)[0].clone();
+    assert_eq!(deadline, 6_000_000_000);
+    rig.pass(4_999);
+    assert!(job.is_waiting() && !rig.backends.any_cancelled());
+    rig.pass(1);
+    rig.backends.wait_cancelled(run);
+    assert_eq!(job.error(), "stopped");
+    assert_eq!(model.stats().view().errors, 1);
+}
+
+#[test]
+fn the_limit_is_for_onnx_alone_unless_it_is_set() {
+    for (set, limit) in [(None, 0), (Some(2_000), 3_000_000_000)] {
+        let rig = Rig::with(Config {
+            model_execution_timeout_ms: set,
+            ..Config::default()
+        });
+        let model = rig.engine.model(def(BackendKind::Torch, "echo", "CPU"));
+        rig.submit(&model, None).result().unwrap();
+        assert_eq!(rig.backends.wait_started(1)[0].2, limit);
+    }
+}
+
+#[test]
+fn the_limit_holds_on_a_callers_thread() {
+    let rig = Rig::new();
+    let model = rig.model("hold");
+    std::thread::scope(|scope| {
+        let caller = scope.spawn(|| rig.engine.run_here(request(&model)));
+        rig.backends.wait_started(1);
+        rig.pass(5_000);
+        assert_eq!(caller.join().unwrap().unwrap_err().text, "stopped");
+    });
+}
+
+#[test]
+fn a_stuck_worker_is_replaced_and_its_result_dropped() {
+    let rig = Rig::new();
+    let (stuck, echo) = (rig.model("stuck"), rig.model("echo"));
+    let job = rig.submit(&stuck, None);
+    let (run, _, _) = rig.backends.wait_started(1)[0].clone();
+    let behind = rig.submit(&echo, None);
+    rig.pass(5_000);
+    rig.backends.wait_cancelled(run);
+    assert!(job.is_waiting());
+    rig.pass(100);
+    assert_eq!(
+        job.error(),
+        "Exiting due to terminate flag being set to true."
+    );
+    // The new worker serves the queue while the old one is still at it.
+    behind.result().unwrap();
+    rig.backends.release(1);
+    rig.submit(&echo, None).result().unwrap();
+    let view = stuck.stats().view();
+    assert_eq!((view.calls, view.errors, view.samples), (1, 1, 0));
+    assert_eq!(rig.engine.info().queues[0].workers.len(), 1);
+}
+
+#[test]
+fn replacements_have_a_cap() {
+    let rig = Rig::with(Config {
+        max_replaced_workers: 1,
+        ..Config::default()
+    });
+    let (stuck, echo) = (rig.model("stuck"), rig.model("echo"));
+    for started in 1..=2 {
+        let job = rig.submit(&stuck, None);
+        let (run, _, _) = rig.backends.wait_started(started)[started - 1].clone();
+        rig.pass(5_000);
+        rig.backends.wait_cancelled(run);
+        rig.pass(100);
+        assert!(job.error().starts_with("Exiting"));
+    }
+    // Both workers are stuck and there is no third; one of them comes back and goes on.
+    let behind = rig.submit(&echo, None);
+    assert!(behind.is_waiting());
+    rig.backends.release(2);
+    behind.result().unwrap();
+    rig.submit(&echo, None).result().unwrap();
+}
+
+#[test]
+fn an_idle_engine_does_not_wake() {
+    let rig = Rig::new();
+    let model = rig.model("echo");
+    for _ in 0..1_000 {
+        rig.submit(&model, None).result().unwrap();
+        rig.submit(&model, Some(60_000)).result().unwrap();
+    }
+    // The first limit or deadline armed it, each other came later than that one: nothing to do.
+    let busy = rig.engine.info().timer_wakes;
+    assert!(busy <= 2, "{busy}");
+    drop(rig);
+
+    // With a real clock: past the last limit there is one wake-up more, then none.
+    let backends = FakeBackends::new();
+    let config = Config {
+        model_execution_timeout_ms: Some(20),
+        ..Config::default()
+    };
+    let source = Arc::new(FakeSource(backends));
+    let engine = Engine::new(config, source, Arc::new(crate::SystemClock));
+    let model = engine.model(def(BackendKind::Onnx, "echo", "CPU"));
+    let (completion, ended) = watcher();
+    engine.submit(request(&model), completion).unwrap();
+    ended.recv_timeout(PATIENCE).unwrap();
+    let before = engine.info().timer_wakes;
+    // Time must pass for this one: a wait that must run out.
+    let (_send, never) = channel::<()>();
+    assert!(never.recv_timeout(Duration::from_millis(300)).is_err());
+    assert!(engine.info().timer_wakes <= before + 1);
+}
+
+#[test]
+fn ended_jobs_do_not_pile_up_in_the_timer() {
+    let rig = Rig::new();
+    let model = rig.model("echo");
+    for _ in 0..3_000 {
+        rig.submit(&model, Some(3_600_000)).result().unwrap();
+    }
+    assert!(rig.engine.deadlines_kept() < 2_048);
+}
