@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import signal
 import statistics
 import struct
 import sys
@@ -67,6 +68,8 @@ def add(verbs: Verbs) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Runs the verb."""
+    # Ended by `kill` it is to clean up, as after Ctrl-C.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     images = list(_images())
     with Server(options.server, env={"REDISAI_PYTHON": sys.prefix}) as server:
         print(f"{server.binary} with the module ai on port {server.port}\n")

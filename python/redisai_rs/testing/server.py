@@ -20,6 +20,7 @@ from redisai_rs.exceptions import NotInstalledError, ReplyError, ServerCrashedEr
 from redisai_rs.paths import module_path
 from redisai_rs.testing import config as configuration
 from redisai_rs.testing import crash
+from redisai_rs.testing.interrupts import deferred_interrupt
 from redisai_rs.testing.ports import HOST, free_port
 from redisai_rs.testing.waiting import DEADLINE, wait_until
 
@@ -69,8 +70,11 @@ class Server:
         self.host = HOST
         self.port = 0
         self.process: subprocess.Popen[bytes] | None = None
-        self._own_directory = directory is None
         self.directory = Path(directory or tempfile.mkdtemp(prefix="redisai-rs-"))
+        # Also runs when the object or the interpreter ends without `close`.
+        self._remove = weakref.finalize(self, shutil.rmtree, self.directory, ignore_errors=True)
+        if directory is not None:
+            self._remove.detach()
         self.unix_path = self.directory / "s" if unix_socket else None
         self.log_path = self.directory / "server.log"
         self._clients: list[redis.Redis] = []
@@ -84,15 +88,17 @@ class Server:
         for _ in range(_PORT_TRIES):
             fixed = self.port
             self.port = fixed or free_port()
-            self._spawn()
             try:
+                self._spawn()
                 self._wait_until_ready()
             except ServerError:
-                if self.process is not None:
-                    self._end(signal.SIGKILL, DEADLINE)
+                self.kill9()
                 if fixed or not crash.port_was_taken(self._log_of_this_run()):
                     raise
                 self.port = 0
+            except BaseException:
+                self.kill9()
+                raise
             else:
                 return self
         raise ServerError(f"no free port found in {_PORT_TRIES} tries")
@@ -125,8 +131,7 @@ class Server:
         try:
             self.stop()
         finally:
-            if self._own_directory:
-                shutil.rmtree(self.directory, ignore_errors=True)
+            self._remove()
 
     def __enter__(self) -> Server:
         return self.start() if self.process is None else self
@@ -265,7 +270,7 @@ class Server:
         path = self.directory / "server.conf"
         path.write_bytes(lines)
         self._log_start = self.log_path.stat().st_size if self.log_path.exists() else 0
-        with self.log_path.open("ab") as log:
+        with self.log_path.open("ab") as log, deferred_interrupt():
             self.process = subprocess.Popen(
                 [*self.wrapper, str(self.binary.path), str(path)],
                 cwd=self.directory,
@@ -276,7 +281,7 @@ class Server:
                 # Ctrl-C in a terminal is for the program that started us.
                 start_new_session=True,
             )
-        _running.add(self)
+            _running.add(self)
 
     def _wait_until_ready(self) -> None:
         def ready() -> bool:
@@ -337,8 +342,4 @@ def running() -> Iterator[Server]:
 @atexit.register
 def _end_all() -> None:
     for server in running():
-        if server.process is not None:
-            server.process.kill()
-            server.process.wait()
-        if server._own_directory:
-            shutil.rmtree(server.directory, ignore_errors=True)
+        server.kill9()
