@@ -77,3 +77,60 @@ pub(crate) fn yes_or_no(text: &[u8]) -> Option<bool> {
         None
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{argv, refused};
+
+    #[test]
+    fn config_refuses_in_the_order_of_the_contract() {
+        let arity = Error::Arity("AI.CONFIG");
+        let unknown = |text: &str| Error::UnknownOption(text.as_bytes().into());
+        refused(
+            |argv| Config::parse(argv).map(|_| ()),
+            &[
+                ("AI.CONFIG", arity.clone()),
+                ("AI.CONFIG X", Error::UnsupportedSubcommand),
+                ("AI.CONFIG LOADBACKEND", arity.clone()),
+                ("AI.CONFIG LOADBACKEND X", arity.clone()),
+                ("AI.CONFIG LOADBACKEND X p", Error::UnsupportedBackend),
+                ("AI.CONFIG LOADBACKEND TF p q", unknown("q")),
+                ("AI.CONFIG BACKENDSPATH", Error::MissingPath),
+                ("AI.CONFIG BACKENDSPATH p q", unknown("q")),
+                ("AI.CONFIG MODEL_CHUNK_SIZE", Error::MissingChunkSize),
+                ("AI.CONFIG MODEL_CHUNK_SIZE 0", Error::InvalidChunkSize),
+                ("AI.CONFIG MODEL_CHUNK_SIZE -1", Error::InvalidChunkSize),
+                ("AI.CONFIG MODEL_CHUNK_SIZE 1.0", Error::InvalidChunkSize),
+                ("AI.CONFIG MODEL_CHUNK_SIZE 1 x", unknown("x")),
+                ("AI.CONFIG GET", arity),
+                ("AI.CONFIG GET X Y", unknown("Y")),
+            ],
+        );
+    }
+
+    #[test]
+    fn config_reads_every_subcommand() {
+        let parse = |line| Config::parse(&argv(line));
+        assert_eq!(
+            parse("ai.config loadbackend onnx /p"),
+            Ok(Config::LoadBackend {
+                backend: BackendKind::Onnx,
+                path: b"/p"
+            })
+        );
+        assert_eq!(
+            parse("AI.CONFIG backendspath /p"),
+            Ok(Config::BackendsPath(b"/p"))
+        );
+        assert_eq!(
+            parse("AI.CONFIG model_chunk_size 64"),
+            Ok(Config::ModelChunkSize(64))
+        );
+        assert_eq!(
+            parse("AI.CONFIG get backendsPATH"),
+            Ok(Config::Get(Some(Setting::BackendsPath)))
+        );
+        assert_eq!(parse("AI.CONFIG GET nothing"), Ok(Config::Get(None)));
+    }
+}

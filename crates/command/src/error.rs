@@ -183,3 +183,113 @@ fn one_line(bytes: &[u8]) -> Vec<u8> {
         })
         .collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Error texts of the contract (`redisai-behaviour.md` 1.1 to 1.18, without what DAGs and
+    /// scripts add), copied from it.
+    const CONTRACT: &str = "\
+WRONGTYPE Operation against a key holding the wrong kind of value
+ERR invalid data type
+ERR invalid or negative value found in tensor shape
+ERR a single binary string should come after the BLOB argument in 'AI.TENSORSET' command
+ERR wrong number of values was given in 'AI.TENSORSET' command
+ERR data length does not match tensor shape and type
+ERR BOOL tensor elements must be 0 or 1
+ERR Number of string elements in data blob does not match tensor length
+ERR invalid value
+ERR C-string value contains null character
+ERR could not save tensor
+ERR tensor key is empty or in a different shard
+ERR both BLOB and VALUES specified
+ERR unsupported data format
+ERR unsupported backend
+ERR Invalid DEVICE
+ERR Invalid argument for BATCHSIZE
+ERR Invalid argument for MINBATCHSIZE
+ERR Invalid argument for MINBATCHTIMEOUT
+ERR MINBATCHSIZE specified without BATCHSIZE
+ERR MINBATCHTIMEOUT specified without MINBATCHSIZE
+ERR Insufficient arguments, missing model BLOB
+ERR Invalid argument, expected BLOB
+ERR INPUTS not specified for TF
+ERR Invalid argument for input_count
+ERR number of model inputs does not match the number of given arguments
+ERR OUTPUTS not specified for TF
+ERR Invalid argument for output_count
+ERR number of model outputs does not match the number of given arguments
+ERR INPUTS argument should not be specified for this backend
+ERR Could not load backend
+ERR Could not initialize queue on requested device
+ERR Auto-batching not supported by the TFLITE backend
+ERR MINBATCHTIMEOUT specified without BATCHSIZE
+ERR Insufficient arguments, INPUTS and OUTPUTS not specified
+ERR INPUTS not specified
+ERR OUTPUTS not specified
+ERR model key is empty
+ERR script key is empty
+ERR Cannot run RedisAI command within a transaction or a LUA script
+ERR Input count must be a positive integer
+Number of keys given as INPUTS here does not match model definition
+ERR number of input keys to AI.MODELEXECUTE command does not match the number of given arguments
+ERR Output count must be a positive integer
+Number of keys given as OUTPUTS here does not match model definition
+ERR number of output keys to AI.MODELEXECUTE command does not match the number of given arguments
+ERR No value provided for TIMEOUT
+ERR Invalid value for TIMEOUT
+ERR cannot find run info for key
+ERR error loading backend
+ERR BACKENDSPATH: missing path argument
+ERR MODEL_CHUNK_SIZE: invalid chunk size
+ERR MODEL_CHUNK_SIZE: missing chunk size
+ERR unsupported subcommand";
+
+    #[test]
+    fn every_text_is_the_contracts_or_tells_what_to_do() {
+        let texts: Vec<String> = Error::FIXED.iter().map(ToString::to_string).collect();
+        for text in CONTRACT.lines() {
+            let rows = texts.iter().filter(|row| *row == text).count();
+            assert_eq!(rows, 1, "{text}");
+        }
+        for text in texts
+            .iter()
+            .filter(|text| !CONTRACT.lines().any(|row| row == *text))
+        {
+            // Ours: prefixed, and after the colon what to do.
+            assert!(text.starts_with("ERR ") && text.contains(": "), "{text}");
+        }
+    }
+
+    #[test]
+    fn variable_texts_are_one_line() {
+        let echo = || Echo::from(b"a\r\nb\0\xff" as &[u8]);
+        for (error, wire) in [
+            (
+                Error::Arity("AI.INFO"),
+                b"ERR wrong number of arguments for 'AI.INFO' command" as &[u8],
+            ),
+            (Error::Trailing(echo()), b"Invalid argument: a  b \xff"),
+            (
+                Error::UnknownOption(echo()),
+                b"ERR Invalid argument: a  b \xff",
+            ),
+            (
+                Error::QueueFull(Echo::from(b"CPU:1" as &[u8])),
+                b"ERR Queue of device CPU:1 is full",
+            ),
+            (Error::Text("a\nb".into()), b"a b"),
+        ] {
+            assert_eq!(*error.wire(), *wire);
+        }
+        let long = vec![b'x'; 1 << 20];
+        let wire = Error::Trailing(Echo::from(&*long)).wire().len();
+        assert_eq!(wire, "Invalid argument: ".len() + ECHO_LIMIT);
+        let large = Error::TensorTooLarge { limit: 7 }.to_string();
+        assert!(
+            large.starts_with("ERR ") && large.contains("7 bytes"),
+            "{large}"
+        );
+    }
+}

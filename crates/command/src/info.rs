@@ -34,3 +34,27 @@ impl Info {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{argv, refused};
+
+    #[test]
+    fn info_options() {
+        assert_eq!(Info::parse(&argv("AI.INFO k")), Ok(Info::Short));
+        assert_eq!(Info::parse(&argv("AI.INFO k full")), Ok(Info::Full));
+        assert_eq!(
+            Info::parse(&argv("AI.INFO k ResetStat")),
+            Ok(Info::ResetStat)
+        );
+        refused(
+            Info::parse,
+            &[
+                ("AI.INFO", Error::Arity("AI.INFO")),
+                ("AI.INFO k FULL x", Error::Arity("AI.INFO")),
+                ("AI.INFO k x", Error::UnknownOption(b"x".as_slice().into())),
+            ],
+        );
+    }
+}

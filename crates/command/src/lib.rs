@@ -44,11 +44,15 @@ mod error;
 mod info;
 mod keys;
 mod model;
+#[cfg(test)]
+mod model_tests;
 pub mod number;
 mod options;
 mod run;
 mod spec;
 mod tensor;
+#[cfg(test)]
+mod testing;
 
 pub use config::Config;
 pub use error::{Echo, Error};

@@ -120,3 +120,211 @@ pub(crate) fn timeout(value: Option<&[u8]>) -> Result<u64, Error> {
         .filter(|&value| value > 0)
         .ok_or(Error::InvalidTimeout)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{argv, refused};
+
+    fn execute(argv: &[&[u8]]) -> Result<ModelRun, Error> {
+        ModelRun::parse(argv, Some((2, 1)))
+    }
+
+    #[test]
+    fn modelexecute_refuses_in_the_order_of_the_contract() {
+        let arity = Error::Arity("AI.MODELEXECUTE");
+        let trailing = |text: &str| Error::Trailing(text.as_bytes().into());
+        refused(
+            execute,
+            &[
+                ("AI.MODELEXECUTE", arity.clone()),
+                ("AI.MODELEXECUTE m INPUTS 1 a OUTPUTS 1", arity.clone()),
+                ("AI.MODELEXECUTE m INPUTS 0 OUTPUTS 1 b", arity),
+                ("AI.MODELEXECUTE m INPUT x a b OUTPUTS 1 c", Error::NoInputs),
+                (
+                    "AI.MODELEXECUTE m INPUTS x a b OUTPUTS 1 c",
+                    Error::InvalidInputCount,
+                ),
+                (
+                    "AI.MODELEXECUTE m INPUTS 2.0 a b OUTPUTS 1 c",
+                    Error::InvalidInputCount,
+                ),
+                (
+                    "AI.MODELEXECUTE m INPUTS 0 a b OUTPUTS 1 c",
+                    Error::InputCountNotPositive,
+                ),
+                (
+                    "AI.MODELEXECUTE m INPUTS -2 a b OUTPUTS 1 c",
+                    Error::InputCountNotPositive,
+                ),
+                (
+                    "AI.MODELEXECUTE m INPUTS 100 a b OUTPUTS 1 c",
+                    Error::InputsDoNotFitModel,
+                ),
+                (
+                    "AI.MODELEXECUTE m INPUTS 1 a b x OUTPUTS 1 c",
+                    Error::InputsDoNotFitModel,
+                ),
+                (
+                    "AI.MODELEXECUTE m INPUTS 2 a b OUTPUT x c",
+                    Error::NoOutputs,
+                ),
+                (
+                    "AI.MODELEXECUTE m INPUTS 2 a b c OUTPUTS x c",
+                    Error::NoOutputs,
+                ),
+                (
+                    "AI.MODELEXECUTE m INPUTS 2 a b OUTPUTS x c",
+                    Error::InvalidOutputCount,
+                ),
+                (
+                    "AI.MODELEXECUTE m INPUTS 2 a b OUTPUTS 0 c",
+                    Error::OutputCountNotPositive,
+                ),
+                (
+                    "AI.MODELEXECUTE m INPUTS 2 a b OUTPUTS 2 c",
+                    Error::OutputsDoNotFitModel,
+                ),
+                (
+                    "AI.MODELEXECUTE m INPUTS 2 a b OUTPUTS 1",
+                    Error::OutputKeys,
+                ),
+                (
+                    "AI.MODELEXECUTE m INPUTS 2 a b OUTPUTS 1 c d",
+                    trailing("d"),
+                ),
+                (
+                    "AI.MODELEXECUTE m INPUTS 2 a b OUTPUTS 1 c TIMEOUT",
+                    Error::NoTimeout,
+                ),
+                (
+                    "AI.MODELEXECUTE m INPUTS 2 a b OUTPUTS 1 c TIMEOUT x",
+                    Error::InvalidTimeout,
+                ),
+                (
+                    "AI.MODELEXECUTE m INPUTS 2 a b OUTPUTS 1 c TIMEOUT 0",
+                    Error::InvalidTimeout,
+                ),
+                (
+                    "AI.MODELEXECUTE m INPUTS 2 a b OUTPUTS 1 c TIMEOUT -5 x",
+                    Error::InvalidTimeout,
+                ),
+                (
+                    "AI.MODELEXECUTE m INPUTS 2 a b OUTPUTS 1 c TIMEOUT 5 x",
+                    trailing("x"),
+                ),
+            ],
+        );
+    }
+
+    #[test]
+    fn modelexecute_counts_its_arguments() {
+        // Counts that fit the model but not the arguments.
+        refused(
+            |argv| ModelRun::parse(argv, Some((5, 1))),
+            &[("AI.MODELEXECUTE m INPUTS 5 a b OUTPUTS 1", Error::InputKeys)],
+        );
+        // Counts that are not known yet.
+        refused(
+            |argv| ModelRun::parse(argv, None),
+            &[
+                (
+                    "AI.MODELEXECUTE m INPUTS -1 a OUTPUTS 1 b",
+                    Error::InputCountNotPositive,
+                ),
+                (
+                    "AI.MODELEXECUTE m INPUTS 9 a b OUTPUTS 1 c",
+                    Error::InputKeys,
+                ),
+                (
+                    "AI.MODELEXECUTE m INPUTS 9223372036854775807 a b OUTPUTS 1",
+                    Error::InputKeys,
+                ),
+                (
+                    "AI.MODELEXECUTE m INPUTS 1 a OUTPUTS 9 b",
+                    Error::OutputKeys,
+                ),
+            ],
+        );
+    }
+
+    #[test]
+    fn modelexecute_gives_indices() {
+        let line = "ai.modelexecute m inputs 2 a OUTPUTS outputs 1 c timeout 100";
+        let run = ModelRun {
+            inputs: 4..6,
+            outputs: 8..9,
+            timeout_ms: Some(100),
+        };
+        assert_eq!(execute(&argv(line)), Ok(run));
+        let run =
+            ModelRun::parse(&argv("AI.MODELEXECUTE m INPUTS 1 a OUTPUTS 2 b b"), None).unwrap();
+        assert_eq!(
+            (run.inputs, run.outputs, run.timeout_ms),
+            (4..5, 7..9, None)
+        );
+    }
+
+    #[test]
+    fn a_model_without_inputs_can_be_run() {
+        for line in [
+            "AI.MODELEXECUTE m INPUTS 0 OUTPUTS 1 y",
+            "AI.MODELEXECUTE m INPUTS 0 OUTPUTS 1 y TIMEOUT 5",
+        ] {
+            for counts in [None, Some((0, 1))] {
+                let run = ModelRun::parse(&argv(line), counts).unwrap();
+                assert_eq!((run.inputs.len(), run.outputs), (0, 6..7), "{line}");
+            }
+        }
+        let run = "AI.MODELRUN m TIMEOUT 5 INPUTS OUTPUTS y";
+        assert!(ModelRun::parse_run(&argv(run), Some((0, 1))).is_ok());
+    }
+
+    #[test]
+    fn counts_can_be_checked_later() {
+        let run = ModelRun::parse(&argv("AI.MODELEXECUTE m INPUTS 1 a OUTPUTS 1 b"), None).unwrap();
+        assert_eq!(run.check_counts(1, 1), Ok(()));
+        assert_eq!(run.check_counts(2, 2), Err(Error::InputsDoNotFitModel));
+        assert_eq!(run.check_counts(1, 2), Err(Error::OutputsDoNotFitModel));
+    }
+
+    #[test]
+    fn modelrun_refuses_in_the_order_of_the_contract() {
+        refused(
+            |argv| ModelRun::parse_run(argv, Some((2, 1))),
+            &[
+                (
+                    "AI.MODELRUN m INPUTS a OUTPUTS",
+                    Error::Arity("AI.MODELRUN"),
+                ),
+                ("AI.MODELRUN m TIMEOUT x INPUT a", Error::InvalidTimeout),
+                ("AI.MODELRUN m TIMEOUT 0 INPUTS a", Error::InvalidTimeout),
+                ("AI.MODELRUN m TIMEOUT 5 INPUT a", Error::NoInputs),
+                ("AI.MODELRUN m a INPUTS b OUTPUTS", Error::NoInputs),
+                (
+                    "AI.MODELRUN m INPUTS a OUTPUTS b",
+                    Error::InputsDoNotFitModel,
+                ),
+                ("AI.MODELRUN m INPUTS a b c", Error::InputsDoNotFitModel),
+                (
+                    "AI.MODELRUN m INPUTS a b OUTPUTS",
+                    Error::OutputsDoNotFitModel,
+                ),
+                (
+                    "AI.MODELRUN m INPUTS a b OUTPUTS c d",
+                    Error::OutputsDoNotFitModel,
+                ),
+            ],
+        );
+        let run = ModelRun::parse_run(
+            &argv("AI.MODELRUN m TIMEOUT 7 INPUTS a b OUTPUTS outputs"),
+            Some((2, 1)),
+        );
+        let expected = ModelRun {
+            inputs: 5..7,
+            outputs: 8..9,
+            timeout_ms: Some(7),
+        };
+        assert_eq!(run, Ok(expected));
+    }
+}

@@ -1,6 +1,8 @@
 //! `AI.TENSORSET` and `AI.TENSORGET`.
 
 mod read;
+#[cfg(test)]
+mod tests;
 mod values;
 
 use crate::args::{Cursor, arity, is};
