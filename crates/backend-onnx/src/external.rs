@@ -21,6 +21,8 @@ use redisai_core::{BackendError, Status};
 pub(crate) struct Survey {
     /// A node with sub-graphs is somewhere.
     pub(crate) control_flow: bool,
+    /// Bytes of the tensors that the model carries.
+    pub(crate) weights: usize,
     /// Names of the main graph's inputs and outputs whose type says a shape.
     pub(crate) shaped: Vec<Vec<u8>>,
     /// Classes of each `ZipMap`: its output's name and the keys in the model's order.
@@ -81,6 +83,7 @@ pub(crate) fn survey(blob: &[u8]) -> Result<Survey, BackendError> {
     }
     let mut survey = Survey {
         control_flow: walk.control_flow,
+        weights: walk.weights,
         ..Survey::default()
     };
     if let Some(graph) = &model.graph {
@@ -102,6 +105,7 @@ pub(crate) fn survey(blob: &[u8]) -> Result<Survey, BackendError> {
 struct Walk {
     external: bool,
     control_flow: bool,
+    weights: usize,
 }
 
 impl Walk {
@@ -173,6 +177,7 @@ impl Walk {
     fn tensor(&mut self, tensor: &Tensor) {
         self.external |= tensor.data_location.is_some_and(|location| location != 0)
             || !tensor.external_data.is_empty();
+        self.weights = self.weights.saturating_add(tensor.bytes());
     }
 }
 

@@ -9,6 +9,7 @@ use crate::sys::{API_VERSION, Throw};
 use ort_sys::{OrtAllocator, OrtAllocatorType, OrtApi, OrtMemType, OrtMemoryInfo};
 use redisai_backend_abi::Host;
 use redisai_core::BackendError;
+use std::cell::Cell;
 use std::ffi::{CStr, c_void};
 use std::ptr::NonNull;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -98,25 +99,46 @@ impl Allocator {
         self.accesses.load(Ordering::Relaxed)
     }
 
+    /// Whether `bytes` more would be within the limit now.
+    pub(crate) fn has_room(&self, bytes: usize) -> bool {
+        self.limit == 0 || self.used().saturating_add(bytes) <= self.limit
+    }
+
+    /// Counts memory that ONNX Runtime keeps elsewhere, until the charge is dropped. `None`: beyond
+    /// the limit.
+    pub(crate) fn charge(&'static self, bytes: usize) -> Option<Charge> {
+        self.take(bytes).then_some(Charge {
+            allocator: self,
+            bytes,
+        })
+    }
+
+    /// Adds to the bytes in use, unless that would be beyond the limit.
+    fn take(&self, bytes: usize) -> bool {
+        let before = self.used.fetch_add(bytes, Ordering::Relaxed);
+        let within = self.limit == 0 || before.saturating_add(bytes) <= self.limit;
+        if !within {
+            self.give(bytes);
+        }
+        within
+    }
+
+    fn give(&self, bytes: usize) {
+        self.used.fetch_sub(bytes, Ordering::Relaxed);
+    }
+
     /// A block of `size` bytes, or why there is none.
     fn alloc(&self, size: usize) -> Result<NonNull<u8>, &'static CStr> {
         self.accesses.fetch_add(1, Ordering::Relaxed);
         let whole = size.checked_add(ALIGN).ok_or(MEMORY_REFUSED_C)?;
-        let before = self.used.fetch_add(whole, Ordering::Relaxed);
-        let within = self.limit == 0 || before.saturating_add(whole) <= self.limit;
-        let block = if within {
-            self.host.tensor_alloc(whole, ALIGN)
-        } else {
-            None
+        if !self.take(whole) {
+            return Err(MEMORY_LIMIT_C);
+        }
+        let Some(block) = self.host.tensor_alloc(whole, ALIGN) else {
+            self.give(whole);
+            return Err(MEMORY_REFUSED_C);
         };
-        let Some(block) = block else {
-            self.used.fetch_sub(whole, Ordering::Relaxed);
-            return Err(if within {
-                MEMORY_REFUSED_C
-            } else {
-                MEMORY_LIMIT_C
-            });
-        };
+        TALLY.set(TALLY.get().wrapping_add(whole));
         // Outputs are among these blocks, so all of them come from where tensors do.
         // SAFETY: the block has at least ALIGN bytes, aligned to ALIGN, and is ours alone: room for
         // the size, and `block + ALIGN` is in it or one past its end.
@@ -137,9 +159,43 @@ impl Allocator {
             let base = block.sub(ALIGN);
             (base, base.cast::<usize>().read())
         };
-        self.used.fetch_sub(whole, Ordering::Relaxed);
+        self.give(whole);
+        TALLY.set(TALLY.get().wrapping_sub(whole));
         // SAFETY: `base` came from this host and is given back once.
         unsafe { self.host.free(base) };
+    }
+}
+
+thread_local! {
+    /// Bytes that this thread took and has not given back; wraps, since blocks move between threads.
+    static TALLY: Cell<usize> = const { Cell::new(0) };
+}
+
+/// What `work` gives, and the bytes of ours that this thread took for it and still has.
+pub(crate) fn tally<T>(work: impl FnOnce() -> T) -> (T, usize) {
+    let before = TALLY.get();
+    let done = work();
+    let taken = TALLY.get().wrapping_sub(before);
+    // Giving back more than was taken wraps below zero.
+    (done, if taken > usize::MAX / 2 { 0 } else { taken })
+}
+
+/// Bytes that are counted as in use.
+pub(crate) struct Charge {
+    allocator: &'static Allocator,
+    bytes: usize,
+}
+
+impl Charge {
+    /// How many.
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes
+    }
+}
+
+impl Drop for Charge {
+    fn drop(&mut self) {
+        self.allocator.give(self.bytes);
     }
 }
 

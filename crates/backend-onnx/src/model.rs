@@ -1,9 +1,10 @@
 //! A session and its runs.
 
 use crate::environment::Environment;
-use crate::error::{Doing, TERMINATED};
+use crate::error::{Doing, MEMORY_LIMIT, TERMINATED};
 use crate::external::{Survey, survey};
 use crate::handles::{Session, Value};
+use crate::memory::{Charge, tally};
 use crate::runs::Runs;
 use crate::signature::{self, Names, TYPE_SEQUENCE, TYPE_TENSOR};
 use crate::sys::ort;
@@ -28,8 +29,7 @@ pub(crate) struct OnnxModel {
     inputs: Names,
     outputs: Names,
     survey: Survey,
-    /// Bytes of our allocator that building the session took.
-    held: usize,
+    counted: Counted,
     /// Whether an output without a tensor was already told to the log.
     warned: AtomicBool,
 }
@@ -41,14 +41,14 @@ impl OnnxModel {
         runs: Arc<Runs>,
         request: &LoadRequest<'_>,
     ) -> Result<Self, BackendError> {
-        let blob = request.blob.bytes();
-        let survey = survey(blob)?;
-        let api = environment.api();
-        let before = environment.allocator.used();
-        let session = session::build(environment, request.device, blob)?;
-        let held = environment.allocator.used().saturating_sub(before);
-        let (signature, inputs, outputs) =
-            signature::read(api, environment.allocator.as_ptr(), &session, &survey)?;
+        let survey = survey(request.blob.bytes())?;
+        let (session, counted) = build(environment, request, &survey)?;
+        let (signature, inputs, outputs) = signature::read(
+            environment.api(),
+            environment.allocator.as_ptr(),
+            &session,
+            &survey,
+        )?;
         Ok(Self {
             environment,
             runs,
@@ -57,7 +57,7 @@ impl OnnxModel {
             inputs,
             outputs,
             survey,
-            held,
+            counted,
             warned: AtomicBool::new(false),
         })
     }
@@ -193,8 +193,46 @@ impl LoadedModel for OnnxModel {
     }
 
     fn figures(&self) -> Vec<(String, String)> {
-        vec![("memory".to_owned(), self.held.to_string())]
+        vec![("memory".to_owned(), self.counted.total().to_string())]
     }
+}
+
+/// A session's memory.
+struct Counted {
+    /// Taken from our allocator.
+    allocated: usize,
+    /// Weights that ONNX Runtime keeps elsewhere.
+    charge: Charge,
+}
+
+impl Counted {
+    fn total(&self) -> usize {
+        self.allocated + self.charge.bytes()
+    }
+}
+
+/// Builds the session, within the memory limit. Libraries since 1.22 copy weights into memory that is
+/// not our allocator's, unless they pack them; so what the model's weights need and our allocator was
+/// not asked for is counted besides.
+fn build(
+    environment: &'static Environment,
+    request: &LoadRequest<'_>,
+    survey: &Survey,
+) -> Result<(Session, Counted), BackendError> {
+    let allocator = environment.allocator;
+    let refused = || {
+        let text = format!("Exception during initialization: {MEMORY_LIMIT}");
+        BackendError::new(Status::NoMemory, text)
+    };
+    if !allocator.has_room(survey.weights) {
+        return Err(refused());
+    }
+    let (session, allocated) =
+        tally(|| session::build(environment, request.device, request.blob.bytes()));
+    let session = session?;
+    let elsewhere = survey.weights.saturating_sub(allocated);
+    let charge = allocator.charge(elsewhere).ok_or_else(refused)?;
+    Ok((session, Counted { allocated, charge }))
 }
 
 /// Numbers of inputs and outputs, with the contract's texts.

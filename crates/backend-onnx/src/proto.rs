@@ -80,10 +80,40 @@ pub(crate) struct SparseTensor {
 
 #[derive(Clone, PartialEq, Message)]
 pub(crate) struct Tensor {
+    #[prost(int64, repeated, packed = "false", tag = "1")]
+    pub(crate) dims: Vec<i64>,
+    #[prost(int32, tag = "2")]
+    pub(crate) data_type: i32,
     #[prost(message, repeated, tag = "13")]
     pub(crate) external_data: Vec<Entry>,
     #[prost(int32, optional, tag = "14")]
     pub(crate) data_location: Option<i32>,
+}
+
+impl Tensor {
+    /// Bytes that its elements take; what a file claims, so it may be anything.
+    pub(crate) fn bytes(&self) -> usize {
+        let bits = match self.data_type {
+            // UINT4, INT4, FLOAT4, UINT2, INT2
+            21..=25 => 4,
+            // UINT8, INT8, BOOL, FLOAT8 in all its forms
+            2 | 3 | 9 | 17..=20 | 26 => 8,
+            // UINT16, INT16, FLOAT16, BFLOAT16
+            4 | 5 | 10 | 16 => 16,
+            // DOUBLE, INT64, UINT64, COMPLEX64
+            7 | 11 | 13 | 14 => 64,
+            // COMPLEX128
+            15 => 128,
+            // STRING: a std::string
+            8 => 256,
+            _ => 32,
+        };
+        let dims = self
+            .dims
+            .iter()
+            .map(|&dim| usize::try_from(dim).unwrap_or(0));
+        dims.fold(bits, usize::saturating_mul) / 8
+    }
 }
 
 /// An entry of `external_data`; only that it is there matters.

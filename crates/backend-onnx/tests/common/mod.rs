@@ -10,7 +10,7 @@
     reason = "each test binary uses its own part"
 )]
 
-use redisai_backend_abi::{Host, InitOptions};
+use redisai_backend_abi::{Host, InitOptions, RaiBytes, RaiHost, SYSTEM};
 use redisai_core::{
     AlignedBytes, Backend, BackendError, Buffer, DType, Device, LoadKind, LoadRequest, LoadedModel,
     Run, RunOutput, Shape, Tensor,
@@ -19,7 +19,7 @@ use redisai_onnxruntime::OnnxBackend;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock};
 
 /// Path of `libonnxruntime.so`.
 pub fn library() -> PathBuf {
@@ -64,9 +64,36 @@ pub fn backend_with(host: Host, pairs: &[(&str, &str)]) -> &'static OnnxBackend 
     BACKEND.get_or_init(|| OnnxBackend::new(host, &options(pairs)).expect("ONNX Runtime loads"))
 }
 
-/// The process's backend, two threads.
+/// The process's backend, two threads; its log goes to [`logged`].
 pub fn backend() -> &'static OnnxBackend {
-    backend_with(Host::system(), &[("intra_op_threads", "2")])
+    backend_with(logging_host(), &[("intra_op_threads", "2")])
+}
+
+static LOG: Mutex<Vec<(i32, String)>> = Mutex::new(Vec::new());
+
+/// Lines logged so far that hold `part`: level and text.
+pub fn logged(part: &str) -> Vec<(i32, String)> {
+    let log = LOG.lock().unwrap();
+    log.iter()
+        .filter(|line| line.1.contains(part))
+        .cloned()
+        .collect()
+}
+
+unsafe extern "C" fn keep_log(_: *const RaiHost, level: i32, text: RaiBytes) {
+    // SAFETY: valid during the call, says the ABI.
+    let text = String::from_utf8_lossy(unsafe { text.as_slice() }).into_owned();
+    LOG.lock().unwrap().push((level, text));
+}
+
+/// The system host, its log kept.
+pub fn logging_host() -> Host {
+    static TABLE: RaiHost = RaiHost {
+        log: Some(keep_log),
+        ..SYSTEM
+    };
+    // SAFETY: a whole table that lives for ever.
+    unsafe { Host::from_raw(&raw const TABLE) }.expect("a table of this version")
 }
 
 /// Bytes of a fixture.
