@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
-import importlib.metadata
-from dataclasses import dataclass
+import json
+import signal
+import subprocess
+import sys
+from dataclasses import dataclass, replace
+from pathlib import Path
 
-from redisai_rs.paths import LIB
+from redisai_rs import _core
+from redisai_rs.paths import module_path
+
+_TIMEOUT = 120.0
 
 
 @dataclass(frozen=True)
@@ -17,23 +24,60 @@ class Backend:
     library: str
     """Path of our library."""
     framework: str
-    """Path of the framework, empty where it was not found."""
+    """Path of the framework's library, empty where it was not found."""
     framework_version: str
-    """Version of the framework, empty where it was not found."""
+    """Version of the framework, empty where it is not known."""
+    searched: list[str]
+    """Where the framework was looked for, in order."""
     problem: str
-    """Why it cannot run and what to do, in one line; empty where it can."""
+    """Why it cannot run and what to do, in one line; empty where nothing speaks against it."""
 
     @property
     def usable(self) -> bool:
-        """Whether it can run."""
+        """Whether it can run, as far as was tried."""
         return not self.problem
 
 
-def discover() -> list[Backend]:
-    """Looks for every backend of this package."""
-    library = LIB / "backends/redisai_onnxruntime/redisai_onnxruntime.so"
+def discover(module: Path | None = None) -> list[Backend]:
+    """Looks for each backend as the module would; loads nothing.
+
+    module: path of the module; by default this package's.
+    """
+    found = _core.discover_backends(module or module_path())
+    return [Backend(**facts) for facts in found]
+
+
+def probe(backend: Backend, module: Path | None = None) -> Backend:
+    """Loads a backend in a process of its own and says what came of it."""
+    if not backend.usable:
+        return backend
+    command = [sys.executable, "-m", "redisai_rs.backends", backend.name]
+    command.append(str(module or module_path()))
     try:
-        version = importlib.metadata.version("onnxruntime")
-    except importlib.metadata.PackageNotFoundError:
-        return [Backend("ONNX", str(library), "", "", "pip install onnxruntime")]
-    return [Backend("ONNX", str(library), "", version, "")]
+        done = subprocess.run(
+            command, capture_output=True, text=True, timeout=_TIMEOUT, check=False
+        )
+    except subprocess.TimeoutExpired:
+        return replace(backend, problem=f"it did not start within {_TIMEOUT:g} s")
+    if done.returncode < 0:
+        name = signal.Signals(-done.returncode).name
+        return replace(backend, problem=f"it ended its process by {name}: {_last(done.stderr)}")
+    if done.returncode > 0:
+        return replace(backend, problem=_last(done.stderr))
+    return replace(backend, **json.loads(done.stdout))
+
+
+def _last(text: str) -> str:
+    return next(reversed(text.splitlines()), "it said nothing")
+
+
+def _main(name: str, module: str) -> None:
+    """The process of its own."""
+    try:
+        print(json.dumps(_core.load_backend(name, module)))
+    except (RuntimeError, ValueError) as error:
+        sys.exit(str(error))
+
+
+if __name__ == "__main__":
+    _main(*sys.argv[1:])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from pathlib import Path
 
 from redisai_rs.exceptions import NotInstalledError
@@ -15,3 +17,12 @@ def module_path() -> Path:
     if not path.is_file():
         raise NotInstalledError(f"{path} is missing: build it with `make build` or `pip install .`")
     return path
+
+
+def frameworks_env() -> dict[str, str]:
+    """Gives a server's variables by which the module finds this environment's frameworks.
+
+    The module finds them by its own place, or by what an editable install wrote down; this is for
+    an editable install that was built in isolation and could not know where it would go.
+    """
+    return {} if "VIRTUAL_ENV" in os.environ else {"VIRTUAL_ENV": sys.prefix}

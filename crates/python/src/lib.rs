@@ -3,6 +3,8 @@
 //! Private to the package: users see the typed wrappers in `python/redisai_rs`, so that names and
 //! signatures there can be Python's own. `python/redisai_rs/_core.pyi` repeats what is here.
 
+mod backends;
+
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
@@ -23,5 +25,7 @@ fn build_info(py: Python<'_>) -> PyResult<Bound<'_, PyDict>> {
 fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
     module.add_function(wrap_pyfunction!(build_info, module)?)?;
+    module.add_function(wrap_pyfunction!(backends::discover_backends, module)?)?;
+    module.add_function(wrap_pyfunction!(backends::load_backend, module)?)?;
     Ok(())
 }

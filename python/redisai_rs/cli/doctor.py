@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 from redisai_rs import servers
-from redisai_rs.backends import Backend, discover
+from redisai_rs.backends import Backend, discover, probe
 from redisai_rs.build import build_info
 from redisai_rs.exceptions import NotInstalledError, RedisAIError
 from redisai_rs.paths import module_path
@@ -52,8 +52,11 @@ def add(verbs: Verbs) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Runs the verb."""
-    backends = discover()
-    findings = [_module(), *map(_backend, backends), *_servers()]
+    module = _module()
+    backends = [] if module.fatal else [probe(backend) for backend in discover()]
+    findings = [module, *map(_backend, backends), *_servers()]
+    if not backends and not module.fatal:
+        findings.append(Finding("backends", "", f"none beside {module.found}: install anew"))
     if options.json:
         print(json.dumps(_report(findings, backends), indent=2))
     else:

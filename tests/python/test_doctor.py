@@ -1,0 +1,106 @@
+"""`redisai-rs doctor`, and what it stands on: `redisai_rs.backends`."""
+
+import importlib.metadata
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from redisai_rs import backends, module_path
+from redisai_rs.cli import main
+
+
+@pytest.fixture
+def lib(tmp_path):
+    """A copy of what lies in the package, to be damaged."""
+    shutil.copytree(module_path().parent, tmp_path / "lib")
+    return tmp_path / "lib" / "redisai.so"
+
+
+def onnx_library(module: Path) -> Path:
+    return module.parent / "backends" / "redisai_onnxruntime" / "redisai_onnxruntime.so"
+
+
+def test_all_is_well_in_a_complete_environment(cli):
+    done = cli("doctor")
+    assert done.returncode == 0, done.stdout
+    assert done.stderr == ""
+    version = importlib.metadata.version("onnxruntime")
+    lines = {tuple(line.split()[:3]) for line in done.stdout.splitlines()}
+    assert ("ok", "module", str(module_path())) in lines
+    assert any(
+        line.startswith("ok  backend ONNX") and version in line for line in done.stdout.splitlines()
+    )
+
+
+def test_json_says_the_same(cli):
+    done = cli("doctor", "--json")
+    assert done.returncode == 0
+    report = json.loads(done.stdout)
+    assert report["ok"] is True
+    assert report["python"]["prefix"] == sys.prefix
+    (onnx,) = [backend for backend in report["backends"] if backend["name"] == "ONNX"]
+    assert onnx["usable"] is True
+    assert onnx["framework_version"] == importlib.metadata.version("onnxruntime")
+    assert Path(onnx["framework"]).name.startswith("libonnxruntime.so")
+    assert any("site-packages" in place for place in onnx["searched"])
+
+
+def test_a_python_without_frameworks_is_told_and_1(cli, tmp_path):
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", tmp_path / "env"], check=True)
+    done = cli("doctor", REDISAI_PYTHON=str(tmp_path / "env"))
+    assert done.returncode == 1
+    (line,) = [line for line in done.stdout.splitlines() if line.startswith("NO  ")]
+    assert "backend ONNX" in line
+    assert "pip install 'redisai-rs[onnx]'" in line
+    assert str(tmp_path / "env") in line
+    report = json.loads(cli("doctor", "--json", REDISAI_PYTHON=str(tmp_path / "env")).stdout)
+    assert report["ok"] is False
+
+
+def test_a_damaged_backend_is_told(lib):
+    onnx_library(lib).write_text("not a library")
+    (onnx,) = backends.discover(lib)
+    assert not onnx.usable
+    assert str(onnx_library(lib)) in onnx.problem
+
+
+def test_an_older_framework_is_told(lib, tmp_path, monkeypatch):
+    """A library with the right name that lacks what is needed: loading it says so."""
+    site = tmp_path / "env" / "lib" / f"python3.{sys.version_info.minor}" / "site-packages"
+    (site / "onnxruntime" / "capi").mkdir(parents=True)
+    source = tmp_path / "empty.c"
+    source.write_text("int nothing;\n")
+    library = site / "onnxruntime" / "capi" / "libonnxruntime.so.1.2.3"
+    subprocess.run(["cc", "-shared", "-fPIC", "-o", library, source], check=True)
+    monkeypatch.setenv("REDISAI_PYTHON", str(tmp_path / "env"))
+    (onnx,) = backends.discover(lib)
+    assert onnx.usable
+    probed = backends.probe(onnx, lib)
+    assert not probed.usable
+    assert str(library) in probed.problem
+    assert "\n" not in probed.problem
+
+
+def test_a_backend_that_crashes_ends_only_its_own_process(lib, tmp_path):
+    source = tmp_path / "crash.c"
+    source.write_text(
+        "#include <signal.h>\n"
+        "__attribute__((constructor)) static void start(void) { raise(SIGSEGV); }\n"
+        "void redisai_backend_v1(void) {}\n"
+    )
+    subprocess.run(["cc", "-shared", "-fPIC", "-o", onnx_library(lib), source], check=True)
+    (onnx,) = backends.discover(lib)
+    probed = backends.probe(onnx, lib)
+    assert "SIGSEGV" in probed.problem
+
+
+def test_no_backend_at_all_is_told(monkeypatch, lib, capsys):
+    shutil.rmtree(lib.parent / "backends")
+    monkeypatch.setattr("redisai_rs.paths.LIB", lib.parent)
+    monkeypatch.delenv("VIRTUAL_ENV", raising=False)
+    (lib.parent / "site-packages.txt").unlink(missing_ok=True)
+    assert main(["doctor"]) == 1
+    assert "NO  backend" in capsys.readouterr().out
