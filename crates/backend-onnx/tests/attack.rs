@@ -1,0 +1,240 @@
+//! Models and inputs made to break something. A crash ends this process, and so fails the test.
+//!
+//! Not here, since it cannot be contained in the process: an integer division of the smallest value
+//! by −1 (SIGFPE inside ONNX Runtime).
+
+mod common;
+
+use common::{fixture, ints, load, logging_host, model, run};
+use redisai_backend_abi::{Host, RaiHost, SYSTEM};
+use redisai_core::{Backend, DType, LoadedModel, Shape, Status, Tensor};
+use std::ffi::c_void;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// Loads; where that works, runs on zeros. Whatever comes back is fine, as long as something does.
+fn try_everything(blob: Vec<u8>) -> bool {
+    let Ok(model) = load(blob) else { return false };
+    let function = &model.signature().functions[0];
+    let inputs: Option<Vec<_>> = function.inputs.iter().map(zeros).collect();
+    if let Some(inputs) = inputs {
+        let _ = run(model.as_ref(), &inputs);
+    }
+    true
+}
+
+/// A small tensor that fits a declared input; none if it wants too much.
+fn zeros(input: &redisai_core::ValueInfo) -> Option<Arc<Tensor>> {
+    let dims: Vec<i64> = input
+        .dims
+        .iter()
+        .flatten()
+        .map(|dim| dim.unwrap_or(2))
+        .collect();
+    let shape = Shape::new(&dims)
+        .ok()
+        .filter(|shape| shape.elements() < 1 << 16)?;
+    Some(Arc::new(
+        Tensor::zeros(input.dtype.unwrap_or(DType::Float), shape).ok()?,
+    ))
+}
+
+#[test]
+fn every_flipped_byte() {
+    for name in [
+        "branch.onnx",
+        "zipmap_int.onnx",
+        "optional_none.onnx",
+        "aliases.onnx",
+    ] {
+        let whole = fixture(name);
+        let mut loaded = 0;
+        for place in 0..whole.len() {
+            for mask in [0x01, 0x80, 0xff] {
+                let mut bytes = whole.clone();
+                bytes[place] ^= mask;
+                loaded += usize::from(try_everything(bytes));
+            }
+        }
+        assert!(loaded > 0, "{name}: some flips do no harm");
+    }
+}
+
+#[test]
+fn every_truncation() {
+    let whole = fixture("mlp.onnx");
+    for length in 0..whole.len() {
+        try_everything(whole[..length].to_vec());
+    }
+    assert!(try_everything(whole));
+}
+
+/// A field of protobuf's wire format.
+fn field(number: u8, bytes: &[u8]) -> Vec<u8> {
+    let mut out = vec![number << 3 | 2];
+    let mut length = bytes.len();
+    while length >= 0x80 {
+        out.push(length as u8 | 0x80);
+        length >>= 7;
+    }
+    out.push(length as u8);
+    out.extend_from_slice(bytes);
+    out
+}
+
+#[test]
+fn nesting_without_end_is_refused() {
+    // graph → node → attribute → graph …
+    let mut graph = field(2, b"g");
+    for _ in 0..20_000 {
+        let attribute = field(6, &graph);
+        let node = [field(4, b"If"), field(5, &attribute)].concat();
+        graph = field(1, &node);
+    }
+    let error = load(field(7, &graph)).err().expect("refused");
+    assert_eq!(
+        error.text,
+        "Failed to load model because protobuf parsing failed."
+    );
+    // Groups, which the decoder has to skip.
+    let error = load(vec![0x0b; 1 << 20]).err().expect("refused");
+    assert_eq!(error.status, Status::BadModel);
+}
+
+#[test]
+fn lengths_that_lie() {
+    for bytes in [
+        &b"\x3a\xff\xff\xff\xff\x0f"[..],
+        b"\x3a\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01",
+        b"\x3a\x80\x80\x80\x80\x80\x80\x80\x80\x80\x80\x01",
+        b"\x3a",
+        b"\xff\xff\xff\xff",
+    ] {
+        assert!(load(bytes.to_vec()).is_err(), "{bytes:?}");
+    }
+}
+
+/// An initializer that says it has 2^62 elements and brings four bytes.
+#[test]
+fn shapes_that_lie() {
+    for dim in [
+        &b"\xff\xff\xff\xff\xff\xff\xff\xff\x3f"[..],
+        b"\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01",
+    ] {
+        let dims = [&[0x08][..], dim].concat();
+        let tensor = [
+            dims.clone(),
+            dims,
+            vec![0x10, 1],
+            field(8, b"w"),
+            field(9, &[0; 4]),
+        ]
+        .concat();
+        let node = [field(1, b"w"), field(2, b"y"), field(4, b"Neg")].concat();
+        let output = field(
+            12,
+            &[field(1, b"y"), field(2, &field(1, &[0x08, 1]))].concat(),
+        );
+        let graph = [field(1, &node), field(2, b"g"), field(5, &tensor), output].concat();
+        let opset = field(8, &[0x10, 20]);
+        let blob = [vec![0x08, 9], field(7, &graph), opset].concat();
+        let error = load(blob).err().expect("refused");
+        assert_eq!(error.status, Status::BadModel, "{error}");
+    }
+}
+
+#[test]
+fn empty_and_odd_shapes_run_or_fail() {
+    for name in ["expand.onnx", "tile.onnx", "constant_of_shape.onnx"] {
+        let model = model(name);
+        for size in [0, 1, -1, i64::MIN, i64::MAX, 1 << 62, 1 << 40] {
+            let _ = run(model.as_ref(), &[ints(&[1], &[size])]);
+        }
+        let _ = run(model.as_ref(), &[ints(&[0], &[])]);
+    }
+    let range = model("range.onnx");
+    for size in [0, -5, i64::MIN, i64::MAX, 1 << 40] {
+        let _ = run(range.as_ref(), &[ints(&[], &[size])]);
+    }
+    // No element, and dimensions whose product would not fit were it not for the 0.
+    let mlp = model("unknown_rank.onnx");
+    let empty =
+        |dims: &[i64]| Arc::new(Tensor::zeros(DType::Float, Shape::new(dims).unwrap()).unwrap());
+    for dims in [
+        &[0][..],
+        &[0, 1 << 40, 1 << 40],
+        &[1 << 40, 1 << 40, 0],
+        &[1; 64],
+        &[0; 200],
+    ] {
+        let _ = run(mlp.as_ref(), &[empty(dims)]);
+    }
+}
+
+/// Blocks larger than this are refused; as many bytes as a whole server.
+static LARGEST: AtomicUsize = AtomicUsize::new(usize::MAX);
+
+unsafe extern "C" fn refuse_large(host: *const RaiHost, bytes: usize, align: usize) -> *mut c_void {
+    if bytes > LARGEST.load(Ordering::Relaxed) {
+        return std::ptr::null_mut();
+    }
+    // SAFETY: the arguments are the caller's.
+    SYSTEM
+        .tensor_alloc
+        .map_or(std::ptr::null_mut(), |alloc| unsafe {
+            alloc(host, bytes, align)
+        })
+}
+
+#[test]
+fn memory_that_the_host_refuses_is_an_error() {
+    static TABLE: RaiHost = RaiHost {
+        tensor_alloc: Some(refuse_large),
+        ..SYSTEM
+    };
+    // SAFETY: a whole table that lives for ever.
+    let host = unsafe { Host::from_raw(&raw const TABLE) }.unwrap();
+    // The environment is the process's, so the test runs in a process of its own.
+    if std::env::var_os("REDISAI_TEST_REFUSE").is_none() {
+        let test = "memory_that_the_host_refuses_is_an_error";
+        let ended = std::process::Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", test, "--nocapture"])
+            .env("REDISAI_TEST_REFUSE", "1")
+            .status()
+            .unwrap();
+        assert!(ended.success());
+        return;
+    }
+    common::backend_with(host, &[("intra_op_threads", "1")]);
+    let models: Vec<Arc<dyn LoadedModel>> = ["expand.onnx", "tile.onnx", "constant_of_shape.onnx"]
+        .map(model)
+        .into();
+    LARGEST.store(1 << 16, Ordering::Relaxed);
+    for model in models {
+        let error = run(model.as_ref(), &[ints(&[1], &[1 << 20])]).unwrap_err();
+        assert_eq!(error.status, Status::NoMemory, "{error}");
+        assert!(
+            error
+                .text
+                .contains("memory allocation was refused by the server"),
+            "{error}"
+        );
+        assert!(run(model.as_ref(), &[ints(&[1], &[100])]).is_ok());
+    }
+    LARGEST.store(0, Ordering::Relaxed);
+    // Not even a string's tensor, an alias' copy or a name.
+    for (name, inputs) in [
+        ("mlp.onnx", vec![]),
+        ("concat_string.onnx", vec![]),
+        ("zipmap_int.onnx", vec![]),
+    ] as [(&str, Vec<Arc<Tensor>>); 3]
+    {
+        let loaded = load(fixture(name));
+        assert!(
+            loaded.is_err() || run(loaded.unwrap().as_ref(), &inputs).is_err(),
+            "{name}"
+        );
+    }
+    assert!(common::backend().info().version.starts_with("1."));
+    let _ = logging_host();
+}
