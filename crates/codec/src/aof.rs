@@ -80,3 +80,55 @@ pub fn model_args(model: &ModelDef, chunk_size: u64) -> Args<'_> {
     }
     args
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use redisai_core::{Batch, Device, Shape};
+    use std::sync::Arc;
+
+    fn words(args: &Args<'_>) -> Vec<String> {
+        args.iter()
+            .map(|arg| match arg {
+                Arg::Bytes(bytes) => String::from_utf8_lossy(bytes).into_owned(),
+                Arg::Number(number) => number.to_string(),
+                Arg::Blob(buffer) => format!("<{}>", String::from_utf8_lossy(buffer.bytes())),
+            })
+            .collect()
+    }
+
+    #[test]
+    fn strings_with_a_nul_go_one_by_one() {
+        let strings = |elements: &[&[u8]]| {
+            let shape = Shape::new(&[elements.len() as i64]).unwrap();
+            let tensor = Tensor::from_strings(shape, elements).unwrap();
+            words(&tensor_args(&tensor))
+        };
+        assert_eq!(
+            strings(&[b"a\0b", b""]),
+            ["STRING", "2", "BYTES", "a\0b", ""]
+        );
+        assert_eq!(strings(&[b"a", b""]), ["STRING", "2", "BLOB", "<a\0\0>"]);
+        assert_eq!(strings(&[]), ["STRING", "0", "BLOB", "<>"]);
+    }
+
+    #[test]
+    fn no_chunk_is_empty_unless_the_blob_is() {
+        let tail = |blob: &[u8]| {
+            let model = ModelDef {
+                backend: BackendKind::Onnx,
+                device: Device::cpu(),
+                tag: Box::default(),
+                batch: Batch::default(),
+                inputs: vec![b"x".as_slice().into()],
+                outputs: vec![],
+                blob: Arc::new(blob.to_vec()),
+            };
+            words(&model_args(&model, 2)).split_off(10)
+        };
+        assert_eq!(tail(b"abcd"), ["BLOB", "ab", "cd"]);
+        assert_eq!(tail(b"abc"), ["BLOB", "ab", "c"]);
+        assert_eq!(tail(b"ab"), ["BLOB", "<ab>"]);
+        assert_eq!(tail(b""), ["BLOB", "<>"]);
+    }
+}

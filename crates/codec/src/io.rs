@@ -31,10 +31,8 @@ pub trait RdbRead {
 /// A field in memory.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Field {
-    /// `U`
-    Unsigned(u64),
-    /// `S`
-    Signed(i64),
+    /// `U`, and `S` as its two's complement: the server writes both as the same kind of field.
+    Number(u64),
     /// `B` or `Str`
     Bytes(Vec<u8>),
 }
@@ -52,11 +50,11 @@ impl Fields {
 
 impl RdbWrite for Fields {
     fn unsigned(&mut self, value: u64) {
-        self.0.push(Field::Unsigned(value));
+        self.0.push(Field::Number(value));
     }
 
     fn signed(&mut self, value: i64) {
-        self.0.push(Field::Signed(value));
+        self.unsigned(value.cast_unsigned());
     }
 
     fn bytes(&mut self, value: &[u8]) {
@@ -86,22 +84,19 @@ impl<'a> FieldReader<'a> {
 impl RdbRead for FieldReader<'_> {
     fn unsigned(&mut self) -> Result<u64, Error> {
         match self.next()? {
-            Field::Unsigned(value) => Ok(*value),
-            _ => Err(Error::Short),
+            Field::Number(value) => Ok(*value),
+            Field::Bytes(_) => Err(Error::Short),
         }
     }
 
     fn signed(&mut self) -> Result<i64, Error> {
-        match self.next()? {
-            Field::Signed(value) => Ok(*value),
-            _ => Err(Error::Short),
-        }
+        self.unsigned().map(u64::cast_signed)
     }
 
     fn bytes(&mut self) -> Result<Box<dyn Buffer>, Error> {
         match self.next()? {
             Field::Bytes(value) => Ok(Box::new(value.clone())),
-            _ => Err(Error::Short),
+            Field::Number(_) => Err(Error::Short),
         }
     }
 }
