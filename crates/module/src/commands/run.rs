@@ -1,0 +1,111 @@
+//! `AI.MODELEXECUTE`, `AI.MODELRUN`.
+
+use crate::blocked::{self, Finish, Waiting};
+use crate::effects;
+use crate::keyspace;
+use crate::server::{Arg, Args, Ctx, Held};
+use crate::state::state;
+use redisai_command::{Error, ModelRun};
+use redisai_engine::{Inputs, Outcome, Refused, Request};
+use smallvec::SmallVec;
+use std::time::Duration;
+
+pub(super) fn execute(ctx: Ctx<'_>, args: &Args<'_>) -> Result<(), Error> {
+    refuse_in_transaction(ctx)?;
+    ModelRun::arity(&args.bytes())?;
+    run(ctx, args, ModelRun::parse)
+}
+
+pub(super) fn run_deprecated(ctx: Ctx<'_>, args: &Args<'_>) -> Result<(), Error> {
+    refuse_in_transaction(ctx)?;
+    ModelRun::run_arity(args.all().len())?;
+    run(ctx, args, ModelRun::parse_run)
+}
+
+/// A client that may not be blocked cannot wait for a run.
+fn refuse_in_transaction(ctx: Ctx<'_>) -> Result<(), Error> {
+    if ctx.flags().no_blocking() {
+        Err(Error::NotInTransaction)
+    } else {
+        Ok(())
+    }
+}
+
+type Parse = fn(&[&[u8]], Option<(usize, usize)>) -> Result<ModelRun, Error>;
+
+fn run(ctx: Ctx<'_>, args: &Args<'_>, parse: Parse) -> Result<(), Error> {
+    let key = args.get(ModelRun::KEY).ok_or(Error::ModelKeyEmpty)?;
+    let model = keyspace::model(ctx, key)?;
+    let parsed = parse(&args.bytes(), model.arity())?;
+    let inputs = slice(args, &parsed.inputs);
+    let inputs = inputs
+        .iter()
+        .map(|&key| keyspace::tensor(ctx, key))
+        .collect::<Result<_, _>>()?;
+    let outputs = slice(args, &parsed.outputs);
+    for key in outputs {
+        keyspace::accepts_tensor(ctx, key.raw())?;
+    }
+    let request = Request {
+        model,
+        inputs,
+        outputs: outputs.len(),
+        timeout: parsed.timeout_ms.map(Duration::from_millis),
+    };
+    let keys = outputs.iter().map(|key| key.hold()).collect();
+    let waiting = blocked::block::<RunEnd>(ctx).ok_or(Error::NotInTransaction)?;
+    submit(request, keys, waiting);
+    Ok(())
+}
+
+fn slice<'s, 'a>(args: &'s Args<'a>, range: &std::ops::Range<usize>) -> &'s [Arg<'a>] {
+    args.all().get(range.clone()).unwrap_or_default()
+}
+
+type Keys = SmallVec<[Held; 2]>;
+
+fn submit(request: Request, keys: Keys, waiting: Waiting<RunEnd>) {
+    let client = waiting.id();
+    let completion = Box::new(move |outcome: Outcome, inputs: Inputs| {
+        waiting.finish(RunEnd {
+            keys,
+            inputs,
+            outcome: Some(outcome),
+        });
+    });
+    match state().engine.submit(request, completion) {
+        Ok(job) => blocked::attach(client, job),
+        Err(Refused {
+            error,
+            inputs,
+            completion,
+        }) => {
+            completion(Outcome::Done(Err(error.into())), inputs);
+        }
+    }
+}
+
+/// A run on its way back to the main thread, which drops the inputs and the names.
+struct RunEnd {
+    keys: Keys,
+    inputs: Inputs,
+    outcome: Option<Outcome>,
+}
+
+impl Finish for RunEnd {
+    fn reply(&mut self, ctx: Ctx<'_>) {
+        self.inputs.clear();
+        match self.outcome.take() {
+            Some(Outcome::Done(Ok(outputs))) => {
+                match effects::store_outputs(ctx, &self.keys, outputs) {
+                    Ok(()) => ctx.reply_simple(c"OK"),
+                    Err(error) => ctx.reply_error(&error.wire()),
+                }
+            }
+            Some(Outcome::Done(Err(error))) => ctx.reply_error(error.text.as_bytes()),
+            Some(Outcome::TimedOut) => ctx.reply_simple(c"TIMEDOUT"),
+            // The client is gone, so nobody reads this.
+            Some(Outcome::Gone) | None => ctx.reply_error(b"ERR the client went away"),
+        }
+    }
+}

@@ -1,0 +1,142 @@
+//! What the server tells the module: turns of its loop, flushes, swaps, renames, shutdown.
+
+use crate::guard;
+use crate::keyspace;
+use crate::park;
+use crate::release;
+use crate::server::{Arg, Ctx, drain_releases, features, log_line, raw, rm};
+use crate::state::state;
+use std::ffi::CStr;
+use std::os::raw::{c_char, c_int, c_void};
+
+/// Subscribes to all of it. False: the server refused.
+pub(crate) fn subscribe(ctx: Ctx<'_>) -> bool {
+    let turn = if features().event_loop {
+        raw::REDISMODULE_EVENT_EVENTLOOP
+    } else {
+        // 6.2 tells of no turns, but of its cron.
+        raw::REDISMODULE_EVENT_CRON_LOOP
+    };
+    let events = [
+        (turn, 1, turn_ended as Callback),
+        (raw::REDISMODULE_EVENT_FLUSHDB, 1, flushed as Callback),
+        (raw::REDISMODULE_EVENT_SWAPDB, 1, swapped as Callback),
+        (
+            raw::REDISMODULE_EVENT_SHUTDOWN,
+            1,
+            shutting_down as Callback,
+        ),
+    ];
+    let subscribed = events.into_iter().all(|(id, dataver, callback)| {
+        let event = raw::RedisModuleEvent { id, dataver };
+        // SAFETY: the context is the load's, the callback lives as long as the process.
+        unsafe {
+            rm!(RedisModule_SubscribeToServerEvent(
+                ctx.raw(),
+                event,
+                Some(callback)
+            )) == OK
+        }
+    });
+    // SAFETY: as above.
+    subscribed
+        && unsafe {
+            rm!(RedisModule_SubscribeToKeyspaceEvents(
+                ctx.raw(),
+                raw::REDISMODULE_NOTIFY_GENERIC,
+                Some(key_event)
+            )) == OK
+        }
+}
+
+const OK: c_int = raw::REDISMODULE_OK as c_int;
+
+type Callback =
+    unsafe extern "C" fn(*mut raw::RedisModuleCtx, raw::RedisModuleEvent, u64, *mut c_void);
+
+extern "C" fn turn_ended(
+    ctx: *mut raw::RedisModuleCtx,
+    _event: raw::RedisModuleEvent,
+    subevent: u64,
+    _data: *mut c_void,
+) {
+    guard::run("event loop", (), || {
+        // The loop tells before and after it sleeps; cron has one subevent, of this number too.
+        if subevent != raw::REDISMODULE_SUBEVENT_EVENTLOOP_BEFORE_SLEEP {
+            return;
+        }
+        park::refresh();
+        drain_releases();
+        release::turn_ended();
+        // SAFETY: the context is valid during the callback.
+        park::run_waiting(unsafe { Ctx::new(ctx) });
+    });
+}
+
+extern "C" fn flushed(
+    _ctx: *mut raw::RedisModuleCtx,
+    _event: raw::RedisModuleEvent,
+    subevent: u64,
+    data: *mut c_void,
+) {
+    guard::run("flush", (), || {
+        if subevent != raw::REDISMODULE_SUBEVENT_FLUSHDB_END {
+            return;
+        }
+        // SAFETY: the server gives this structure with this event.
+        let info = unsafe { data.cast::<raw::RedisModuleFlushInfo>().as_ref() };
+        let Some(info) = info else { return };
+        state()
+            .index()
+            .flushed((info.dbnum >= 0).then_some(info.dbnum));
+    });
+}
+
+extern "C" fn swapped(
+    _ctx: *mut raw::RedisModuleCtx,
+    _event: raw::RedisModuleEvent,
+    _subevent: u64,
+    data: *mut c_void,
+) {
+    guard::run("swapdb", (), || {
+        // SAFETY: the server gives this structure with this event.
+        let info = unsafe { data.cast::<raw::RedisModuleSwapDbInfo>().as_ref() };
+        let Some(info) = info else { return };
+        state().index().swap(info.dbnum_first, info.dbnum_second);
+    });
+}
+
+extern "C" fn shutting_down(
+    _ctx: *mut raw::RedisModuleCtx,
+    _event: raw::RedisModuleEvent,
+    _subevent: u64,
+    _data: *mut c_void,
+) {
+    guard::run("shutdown", (), || {
+        log_line!(Notice, "Clearing resources on shutdown");
+        state().engine.shutdown();
+    });
+}
+
+/// A key has appeared under a name by another way than a store.
+extern "C" fn key_event(
+    ctx: *mut raw::RedisModuleCtx,
+    _kind: c_int,
+    event: *const c_char,
+    key: *mut raw::RedisModuleString,
+) -> c_int {
+    guard::run("keyspace event", OK, || {
+        // SAFETY: the server gives a text that ends with a NUL.
+        let event = unsafe { CStr::from_ptr(event) }.to_bytes();
+        if matches!(event, b"rename_to" | b"move_to" | b"copy_to" | b"restore") {
+            // SAFETY: the context and the key are valid during the callback.
+            let (ctx, key) = unsafe { (Ctx::new(ctx), Arg::new(key)) };
+            if let Some(key) = key
+                && keyspace::peek_model(ctx, key.raw()).is_some()
+            {
+                state().index().seen(ctx.db(), key.bytes());
+            }
+        }
+        OK
+    })
+}

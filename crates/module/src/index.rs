@@ -1,0 +1,103 @@
+//! Where models are: the names under which they were last seen, by database.
+//!
+//! A scan of the whole keyspace would be right too and needs no index, but takes a time that grows
+//! with everything else that is stored. The index may hold names that no longer hold a model
+//! (deleted, expired, renamed away): whoever lists opens each key and forgets those. It never lacks
+//! one: a store, a load from a file and the events of a rename, move, copy and restore add a name.
+
+use std::collections::{BTreeSet, HashMap};
+
+/// Names by database.
+#[derive(Default)]
+pub(crate) struct Index {
+    databases: HashMap<i32, BTreeSet<Box<[u8]>>>,
+    /// Loaded from a file on a server that does not say of which database (6.2).
+    unplaced: BTreeSet<Box<[u8]>>,
+}
+
+impl Index {
+    /// A model was seen here.
+    pub(crate) fn seen(&mut self, db: i32, name: &[u8]) {
+        let names = self.databases.entry(db).or_default();
+        if !names.contains(name) {
+            names.insert(name.into());
+        }
+    }
+
+    /// A model was loaded under this name, in a database that is not known.
+    pub(crate) fn loaded(&mut self, name: &[u8]) {
+        self.unplaced.insert(name.into());
+    }
+
+    /// No model is here any more. Unplaced names stay: they may be of another database.
+    pub(crate) fn forget(&mut self, db: i32, name: &[u8]) {
+        if let Some(names) = self.databases.get_mut(&db) {
+            names.remove(name);
+        }
+    }
+
+    /// All names to look at in this database, in byte order, each once.
+    pub(crate) fn candidates(&self, db: i32) -> Vec<Box<[u8]>> {
+        let placed = self.databases.get(&db);
+        let mut names: BTreeSet<&Box<[u8]>> = placed.into_iter().flatten().collect();
+        names.extend(&self.unplaced);
+        names.into_iter().cloned().collect()
+    }
+
+    /// Two databases have changed places.
+    pub(crate) fn swap(&mut self, a: i32, b: i32) {
+        let (first, second) = (self.databases.remove(&a), self.databases.remove(&b));
+        self.databases.extend(first.map(|names| (b, names)));
+        self.databases.extend(second.map(|names| (a, names)));
+    }
+
+    /// A database, or all of them (`None`), is empty now.
+    pub(crate) fn flushed(&mut self, db: Option<i32>) {
+        match db {
+            Some(db) => drop(self.databases.remove(&db)),
+            None => *self = Self::default(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(index: &Index, db: i32) -> Vec<String> {
+        index
+            .candidates(db)
+            .iter()
+            .map(|name| String::from_utf8_lossy(name).into_owned())
+            .collect()
+    }
+
+    #[test]
+    fn databases_are_apart_and_swap() {
+        let mut index = Index::default();
+        index.seen(0, b"b");
+        index.seen(0, b"a");
+        index.seen(1, b"c");
+        assert_eq!(names(&index, 0), ["a", "b"]);
+        index.swap(0, 1);
+        assert_eq!(names(&index, 0), ["c"]);
+        index.swap(1, 7);
+        assert_eq!(names(&index, 7), ["a", "b"]);
+        index.forget(7, b"a");
+        assert_eq!(names(&index, 7), ["b"]);
+        index.flushed(Some(7));
+        assert!(names(&index, 7).is_empty());
+    }
+
+    #[test]
+    fn unplaced_names_are_candidates_everywhere() {
+        let mut index = Index::default();
+        index.loaded(b"m");
+        index.seen(2, b"m");
+        index.forget(0, b"m");
+        assert_eq!(names(&index, 0), ["m"]);
+        assert_eq!(names(&index, 2), ["m"]);
+        index.flushed(None);
+        assert!(names(&index, 2).is_empty());
+    }
+}

@@ -1,0 +1,207 @@
+//! `RedisModule_OnLoad`: from the options to a registered module.
+
+use crate::commands;
+use crate::events;
+use crate::guard;
+use crate::info;
+use crate::server::{self, Args, Ctx, log, log_line, raw, rm, set_main_thread};
+use crate::state::{self, State};
+use crate::types;
+use redisai_backend_loader::{Environment, Loader, LoaderConfig, file_of};
+use redisai_command::{BuildSessions, LoadOptions};
+use redisai_core::{Backend, BackendError, BackendKind, HostServices, LogLevel, Status};
+use redisai_engine::{BackendSource, Config, Engine, SystemClock};
+use std::ffi::OsStr;
+use std::os::raw::c_int;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+const OK: c_int = raw::REDISMODULE_OK as c_int;
+const ERR: c_int = raw::REDISMODULE_ERR as c_int;
+
+/// The module's entry point, called by the server on its main thread.
+///
+/// # Safety
+/// `ctx` and `argv` are what the server passes to a module that it loads.
+#[unsafe(no_mangle)]
+#[allow(unreachable_pub, reason = "the server finds it by name")]
+pub unsafe extern "C" fn RedisModule_OnLoad(
+    ctx: *mut raw::RedisModuleCtx,
+    argv: *mut *mut raw::RedisModuleString,
+    argc: c_int,
+) -> c_int {
+    guard::run("load", ERR, || {
+        // Nothing may be allocated before this: the allocator is the server's.
+        // SAFETY: the server's context; the name ends with a NUL.
+        let init = unsafe {
+            raw::Export_RedisModule_Init(
+                ctx.cast(),
+                c"ai".as_ptr(),
+                version_number(),
+                raw::REDISMODULE_APIVER_1 as c_int,
+            )
+        };
+        if init != OK {
+            return ERR;
+        }
+        // SAFETY: valid for the call, on the main thread.
+        let (ctx, args) = unsafe { (Ctx::new(ctx), Args::new(argv, argc)) };
+        match load(ctx, &args) {
+            Ok(()) => OK,
+            Err(reason) => {
+                log(LogLevel::Warning, &reason);
+                ERR
+            }
+        }
+    })
+}
+
+/// `major · 10000 + minor · 100 + patch`, as RedisAI counts.
+fn version_number() -> c_int {
+    let part = |text: &str| text.parse::<c_int>().unwrap_or(0);
+    part(env!("CARGO_PKG_VERSION_MAJOR")) * 10_000
+        + part(env!("CARGO_PKG_VERSION_MINOR")) * 100
+        + part(env!("CARGO_PKG_VERSION_PATCH"))
+}
+
+fn load(ctx: Ctx<'_>, args: &Args<'_>) -> Result<(), String> {
+    server::probe().map_err(|name| {
+        format!("this server lacks {name}: redisai-rs needs Redis 6.2 or newer, or Valkey")
+    })?;
+    let options = LoadOptions::parse(&args.bytes()).map_err(|error| error.to_string())?;
+    // Not the address of `OnLoad`: a server may export that name too, and its own comes first.
+    let module = file_of(load as *const ()).ok_or("the path of redisai.so cannot be found")?;
+    pin(&module);
+    guard::install_hook();
+    set_main_thread();
+    log_line!(
+        Notice,
+        "RedisAI version {}, git_sha={}",
+        version_number(),
+        option_env!("REDISAI_GIT_SHA").unwrap_or("unknown")
+    );
+    let state = start(&module, options);
+    if register(ctx, state).is_none() {
+        state.engine.shutdown();
+        return Err("the server refused a type, a command or a subscription of the module".into());
+    }
+    // SAFETY: the context is the load's.
+    unsafe {
+        rm!(RedisModule_SetModuleOptions(
+            ctx.raw(),
+            raw::REDISMODULE_OPTIONS_HANDLE_IO_ERRORS as c_int
+        ));
+    }
+    load_backends(state).inspect_err(|_| state.engine.shutdown())
+}
+
+/// Makes the engine and the state; starts no framework.
+fn start(module: &Path, options: LoadOptions) -> &'static State {
+    let loader = Arc::new(Loader::new(loader_config(module, &options)));
+    let number = |value: u64| usize::try_from(value).unwrap_or(usize::MAX);
+    let config = Config {
+        threads_per_queue: number(options.threads_per_queue),
+        queue_limit: number(options.queue_limit),
+        max_queues: number(options.max_queues),
+        loader_threads: number(options.loader_threads),
+        model_execution_timeout_ms: options.model_execution_timeout,
+        eager: options.build_sessions == BuildSessions::Eager,
+        log: Arc::new(log),
+        ..Config::default()
+    };
+    let source = Arc::new(Source(Arc::clone(&loader)));
+    let engine = Engine::new(config, source, Arc::new(SystemClock));
+    state::install(engine, loader, options)
+}
+
+fn loader_config(module: &Path, options: &LoadOptions) -> LoaderConfig {
+    let path = |path: &Option<Box<[u8]>>| {
+        path.as_deref()
+            .map(|path| PathBuf::from(OsStr::from_bytes(path)))
+    };
+    let pair = |name: &str, value: u64| (name.to_owned(), value.to_string().into_bytes());
+    // In the reference the limit is in megabytes of 1,000,000.
+    let limit = options.backend_memory_limit.saturating_mul(1_000_000);
+    LoaderConfig {
+        module: Some(module.to_owned()),
+        backends_path: path(&options.backends_path),
+        python: path(&options.python),
+        environment: Environment::of_process(),
+        test_backends: options.test_backends,
+        options: vec![
+            pair("intra_op_threads", options.intra_op_parallelism),
+            pair("inter_op_threads", options.inter_op_parallelism),
+            pair("memory_limit", limit),
+        ],
+        services: Arc::new(Services),
+    }
+}
+
+fn register(ctx: Ctx<'_>, state: &State) -> Option<()> {
+    info::register(ctx).then_some(())?;
+    let tensor = types::register_tensor(ctx)?;
+    state.tensor_type.store(tensor.as_ptr(), Ordering::Relaxed);
+    let model = types::register_model(ctx)?;
+    state.model_type.store(model.as_ptr(), Ordering::Relaxed);
+    commands::register(ctx)?;
+    events::subscribe(ctx).then_some(())?;
+    state.engine.open_queue(&redisai_core::Device::cpu()).ok()
+}
+
+/// The libraries that the options name, in their order.
+fn load_backends(state: &State) -> Result<(), String> {
+    for (kind, path) in &state.options.backends {
+        state
+            .engine
+            .load_backend(*kind, Some(path))
+            .map_err(|error| error.to_string())?;
+    }
+    Ok(())
+}
+
+/// The server's log for backends.
+struct Services;
+
+impl HostServices for Services {
+    fn log(&self, level: LogLevel, text: &str) {
+        log(level, text);
+    }
+}
+
+/// The loader as the engine's source of backends.
+struct Source(Arc<Loader>);
+
+impl BackendSource for Source {
+    fn open(
+        &self,
+        kind: BackendKind,
+        path: Option<&[u8]>,
+    ) -> Result<Arc<dyn Backend>, BackendError> {
+        let path = path.map(|path| Path::new(OsStr::from_bytes(path)));
+        let backend = self
+            .0
+            .open(kind, path)
+            .map_err(|error| BackendError::new(Status::Unsupported, error.to_string()))?;
+        let info = backend.info();
+        log_line!(
+            Notice,
+            "backend {} loaded from {}: version {}, framework {}",
+            kind.name(),
+            info.library,
+            info.version,
+            info.framework
+        );
+        Ok(backend)
+    }
+}
+
+/// Keeps this library in memory even if the load fails: threads and the panic hook point into it.
+fn pin(module: &Path) {
+    let Ok(path) = std::ffi::CString::new(module.as_os_str().as_bytes()) else {
+        return;
+    };
+    // SAFETY: opens what is open already; the handle is kept for ever on purpose.
+    unsafe { libc::dlopen(path.as_ptr(), libc::RTLD_NOW | libc::RTLD_NODELETE) };
+}

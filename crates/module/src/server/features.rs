@@ -1,0 +1,97 @@
+//! What this server can do beyond Redis 6.2, asked once at load.
+
+use super::raw;
+use std::sync::OnceLock;
+
+/// Optional parts of the server's API.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Features {
+    /// `RM_SetCommandInfo` (7.0): key specs, `COMMAND DOCS`.
+    pub(crate) command_info: bool,
+    /// Key positions with flags (7.0).
+    pub(crate) key_flags: bool,
+    /// ACL categories of our own choice (Valkey 8, Redis 7.4).
+    pub(crate) acl_categories: bool,
+    /// A hook at the end of each turn of the event loop (7.0).
+    pub(crate) event_loop: bool,
+    /// The database of an RDB load (7.0).
+    pub(crate) db_of_io: bool,
+    /// Background time shows in the slow log (6.2).
+    pub(crate) measure_blocked: bool,
+}
+
+static FEATURES: OnceLock<Features> = OnceLock::new();
+
+/// What was found at load.
+pub(crate) fn features() -> Features {
+    FEATURES.get().copied().unwrap_or_default()
+}
+
+/// Whether a pointer of the table was filled in; a copy is looked at, not the static itself.
+macro_rules! there {
+    ($name:ident) => {{
+        let function = raw::$name;
+        function.is_some()
+    }};
+}
+
+macro_rules! absent {
+    ($($name:ident),* $(,)?) => {
+        [$((stringify!($name), !there!($name))),*]
+    };
+}
+
+/// Looks at the table once. Names a function without which the module cannot work.
+pub(crate) fn probe() -> Result<(), &'static str> {
+    // SAFETY: the pointers were written by RedisModule_Init on this thread and are only read since.
+    let required = unsafe {
+        absent![
+            RedisModule_Alloc,
+            RedisModule_Calloc,
+            RedisModule_Realloc,
+            RedisModule_Free,
+            RedisModule_CreateCommand,
+            RedisModule_CreateDataType,
+            RedisModule_OpenKey,
+            RedisModule_CloseKey,
+            RedisModule_ModuleTypeSetValue,
+            RedisModule_ModuleTypeReplaceValue,
+            RedisModule_ModuleTypeGetValue,
+            RedisModule_ModuleTypeGetType,
+            RedisModule_HoldString,
+            RedisModule_FreeString,
+            RedisModule_BlockClient,
+            RedisModule_UnblockClient,
+            RedisModule_SetDisconnectCallback,
+            RedisModule_AvoidReplicaTraffic,
+            RedisModule_SubscribeToServerEvent,
+            RedisModule_SubscribeToKeyspaceEvents,
+            RedisModule_RegisterInfoFunc,
+            RedisModule_CreateTimer,
+            RedisModule_GetContextFlags,
+            RedisModule_GetDetachedThreadSafeContext,
+            RedisModule_Replicate,
+            RedisModule_ReplicateVerbatim,
+            RedisModule_NotifyKeyspaceEvent,
+            RedisModule_SetModuleOptions,
+            RedisModule_IsIOError,
+        ]
+    };
+    if let Some((name, _)) = required.iter().find(|(_, absent)| *absent) {
+        return Err(name);
+    }
+    // SAFETY: as above.
+    let found = unsafe {
+        Features {
+            command_info: there!(RedisModule_SetCommandInfo) && there!(RedisModule_GetCommand),
+            key_flags: there!(RedisModule_KeyAtPosWithFlags),
+            acl_categories: there!(RedisModule_SetCommandACLCategories),
+            event_loop: there!(RedisModule_EventLoopAddOneShot),
+            db_of_io: there!(RedisModule_GetDbIdFromIO),
+            measure_blocked: there!(RedisModule_BlockedClientMeasureTimeStart)
+                && there!(RedisModule_BlockedClientMeasureTimeEnd),
+        }
+    };
+    let _ = FEATURES.set(found);
+    Ok(())
+}
