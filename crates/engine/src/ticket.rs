@@ -84,3 +84,82 @@ impl<C, I> Ticket<C, I> {
         })
     }
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_end_gets_it_all() {
+        let ticket = Ticket::new("completion", "inputs");
+        assert!(ticket.pending());
+        let won = ticket.end(End::Gone).unwrap();
+        assert_eq!(
+            (won.completion, won.inputs, won.run),
+            ("completion", Some("inputs"), 0)
+        );
+        assert!(!ticket.pending());
+        assert!(ticket.end(End::Done).is_none() && ticket.start(1).is_none());
+    }
+
+    #[test]
+    fn a_run_has_the_inputs_and_starts_once() {
+        let ticket = Ticket::new("completion", "inputs");
+        assert_eq!(ticket.start(7), Some("inputs"));
+        assert_eq!(ticket.start(8), None);
+        let won = ticket.end(End::Expired).unwrap();
+        assert_eq!((won.inputs, won.run), (None, 7));
+    }
+}
+
+/// `RUSTFLAGS="--cfg loom" cargo test -p redisai-engine --lib --release loom`
+#[cfg(all(test, loom))]
+mod loom_tests {
+    use super::*;
+    use loom::sync::Arc;
+    use loom::thread;
+
+    /// A worker, the timer and a client that goes, in every order: one of them gets the completion,
+    /// and the inputs go to one place.
+    #[test]
+    fn one_end_in_every_order() {
+        loom::model(|| {
+            let ticket = Arc::new(Ticket::new((), ()));
+            let worker = {
+                let ticket = Arc::clone(&ticket);
+                thread::spawn(move || {
+                    let Some(()) = ticket.start(9) else {
+                        return (0, 0, 0);
+                    };
+                    let won = ticket.end(End::Done);
+                    // It has the inputs, so nobody finds them here.
+                    assert!(won.as_ref().is_none_or(|won| won.inputs.is_none()));
+                    (usize::from(won.is_some()), 1, 1)
+                })
+            };
+            let others = [End::Expired, End::Gone].map(|end| {
+                let ticket = Arc::clone(&ticket);
+                thread::spawn(move || match ticket.end(end) {
+                    None => (0, 0, 0),
+                    Some(won) => {
+                        // Whoever must stop the run learns its number; without one there is none.
+                        assert_eq!(won.run == 9, won.inputs.is_none());
+                        (
+                            1,
+                            usize::from(won.inputs.is_some()),
+                            usize::from(won.run != 0),
+                        )
+                    }
+                })
+            });
+            let mut ends = vec![worker.join().unwrap()];
+            ends.extend(others.map(|thread| thread.join().unwrap()));
+            assert_eq!(
+                ends.iter().map(|end| end.0).sum::<usize>(),
+                1,
+                "completions"
+            );
+            assert_eq!(ends.iter().map(|end| end.1).sum::<usize>(), 1, "inputs");
+        });
+    }
+}

@@ -120,3 +120,116 @@ impl<T: Waiting> Gate<T> {
         left
     }
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    struct Item(u32);
+
+    impl Waiting for Item {
+        fn pending(&self) -> bool {
+            true
+        }
+    }
+
+    #[test]
+    fn it_takes_nothing_once_closed() {
+        let gate = Gate::new(10);
+        assert!(gate.push(Item(1)).is_ok() && gate.push(Item(2)).is_ok());
+        let left = gate.close();
+        assert_eq!(left.iter().map(|item| item.0).collect::<Vec<_>>(), [1, 2]);
+        assert!(matches!(
+            gate.push(Item(3)),
+            Err((Item(3), Refusal::Closed))
+        ));
+        assert!(matches!(gate.put_back(Item(4)), Err(Item(4))));
+        assert!(gate.next().is_none());
+    }
+
+    #[test]
+    fn what_waits_elsewhere_counts() {
+        let gate = Gate::new(2);
+        gate.add_outside();
+        assert!(gate.push(Item(1)).is_ok());
+        assert!(matches!(gate.push(Item(2)), Err((Item(2), Refusal::Full))));
+        assert_eq!(gate.pending(), 2);
+        // It comes back to the head.
+        assert!(gate.put_back(Item(0)).is_ok());
+        assert_eq!(gate.pending(), 2);
+        assert_eq!(
+            [gate.next(), gate.next()].map(|item| item.unwrap().0),
+            [0, 1]
+        );
+    }
+}
+
+/// `RUSTFLAGS="--cfg loom" cargo test -p redisai-engine --lib --release loom`
+#[cfg(all(test, loom))]
+mod loom_tests {
+    use super::*;
+    use loom::sync::Arc;
+    use loom::thread;
+
+    struct Item(usize);
+
+    impl Waiting for Item {
+        fn pending(&self) -> bool {
+            true
+        }
+    }
+
+    /// Two workers wait and two jobs come: no signal is lost, each job is taken once. (loom fails
+    /// a test in which every thread sleeps.)
+    #[test]
+    fn no_wake_up_is_lost() {
+        loom::model(|| {
+            let gate = Arc::new(Gate::<Item>::new(10));
+            let workers = [(); 2].map(|()| {
+                let gate = Arc::clone(&gate);
+                thread::spawn(move || gate.next().map(|item| item.0))
+            });
+            for number in [1, 10] {
+                assert!(gate.push(Item(number)).is_ok());
+            }
+            let taken = workers.map(|worker| worker.join().unwrap().unwrap());
+            assert_eq!(taken.iter().sum::<usize>(), 11);
+        });
+    }
+
+    /// One worker sleeps or not while two threads push: it gets both.
+    #[test]
+    fn two_pushes_and_one_worker() {
+        loom::model(|| {
+            let gate = Arc::new(Gate::<Item>::new(10));
+            let pushers = [1, 10].map(|number| {
+                let gate = Arc::clone(&gate);
+                thread::spawn(move || assert!(gate.push(Item(number)).is_ok()))
+            });
+            let first = gate.next().unwrap().0;
+            assert_eq!(first + gate.next().unwrap().0, 11);
+            for pusher in pushers {
+                pusher.join().unwrap();
+            }
+        });
+    }
+
+    /// A close wakes whoever sleeps.
+    #[test]
+    fn a_close_ends_every_wait() {
+        loom::model(|| {
+            let gate = Arc::new(Gate::<Item>::new(10));
+            let workers = [(); 2].map(|()| {
+                let gate = Arc::clone(&gate);
+                thread::spawn(move || gate.next().is_none())
+            });
+            assert!(gate.close().is_empty());
+            assert!(
+                workers
+                    .map(|worker| worker.join().unwrap())
+                    .iter()
+                    .all(|&end| end)
+            );
+        });
+    }
+}

@@ -83,3 +83,113 @@ impl<T: Waiting> Queue<T> {
         self.outside = self.outside.saturating_add_signed(change);
     }
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::cell::Cell;
+    use std::rc::Rc;
+
+    #[derive(Clone, Debug)]
+    struct Item {
+        number: usize,
+        ended: Rc<Cell<bool>>,
+    }
+
+    impl Waiting for Item {
+        fn pending(&self) -> bool {
+            !self.ended.get()
+        }
+    }
+
+    #[derive(Clone, Debug)]
+    enum Step {
+        Push,
+        Next,
+        /// One of the items so far ends, wherever it is.
+        End(usize),
+        /// The last one that was taken goes to be parked,
+        Park,
+        /// and the first parked comes back.
+        Back,
+        TakeEnded,
+    }
+
+    fn steps() -> impl Strategy<Value = Vec<Step>> {
+        let step = prop_oneof![
+            4 => Just(Step::Push),
+            3 => Just(Step::Next),
+            2 => any::<usize>().prop_map(Step::End),
+            1 => Just(Step::Park),
+            1 => Just(Step::Back),
+            1 => Just(Step::TakeEnded),
+        ];
+        proptest::collection::vec(step, 0..60)
+    }
+
+    fn numbers(items: &[Item]) -> Vec<usize> {
+        items.iter().map(|item| item.number).collect()
+    }
+
+    proptest! {
+        /// Against a plain list: order, the bound, and that nothing is lost or doubled.
+        #[test]
+        fn it_does_what_a_plain_list_does(limit in 0_usize..8, steps in steps()) {
+            let mut queue = Queue::new(limit);
+            let mut line: Vec<Item> = Vec::new();
+            let mut parked: Vec<Item> = Vec::new();
+            let mut all: Vec<Item> = Vec::new();
+            let mut taken: Option<Item> = None;
+            for step in steps {
+                match step {
+                    Step::Push => {
+                        let item = Item { number: all.len(), ended: Rc::default() };
+                        all.push(item.clone());
+                        let full = line.len() + parked.len() >= limit;
+                        prop_assert_eq!(queue.is_full(), full);
+                        prop_assert_eq!(queue.push(item.clone()).is_err(), full);
+                        if !full {
+                            line.push(item);
+                        }
+                    }
+                    Step::Next => {
+                        let item = queue.next();
+                        let expected = (!line.is_empty()).then(|| line.remove(0).number);
+                        prop_assert_eq!(item.as_ref().map(|item| item.number), expected);
+                        taken = item;
+                    }
+                    Step::End(which) => {
+                        if let Some(item) = which.checked_rem(all.len()).map(|at| &all[at]) {
+                            item.ended.set(true);
+                        }
+                    }
+                    Step::Park => {
+                        if let Some(item) = taken.take() {
+                            queue.add_outside(1);
+                            parked.push(item);
+                        }
+                    }
+                    Step::Back => {
+                        if !parked.is_empty() {
+                            let item = parked.remove(0);
+                            queue.add_outside(-1);
+                            queue.put_back(item.clone());
+                            line.insert(0, item);
+                        }
+                    }
+                    Step::TakeEnded => {
+                        let (kept, ended): (Vec<_>, Vec<_>) =
+                            line.into_iter().partition(Item::pending);
+                        line = kept;
+                        prop_assert_eq!(numbers(&queue.take_ended()), numbers(&ended));
+                    }
+                }
+                prop_assert_eq!(queue.len(), line.len() + parked.len());
+                let waiting = line.iter().filter(|item| item.pending()).count();
+                prop_assert_eq!(queue.pending(), waiting + parked.len());
+            }
+            prop_assert_eq!(numbers(&queue.drain()), numbers(&line));
+        }
+    }
+}

@@ -28,9 +28,11 @@ pub(crate) struct Timer {
     slots: Mutex<Slots>,
 }
 
-#[derive(Default)]
 struct Inner {
     heap: BinaryHeap<Reverse<Deadline>>,
+    /// When a run asked to be looked at. Kept until then although that run has long ended: the
+    /// next runs, whose limits come later, then need not wake the thread.
+    alarm: u64,
     purge_at: usize,
     pushed: u64,
     started: bool,
@@ -77,7 +79,15 @@ impl Ord for Deadline {
 impl Timer {
     pub(crate) fn new() -> Self {
         Self {
-            inner: Mutex::default(),
+            inner: Mutex::new(Inner {
+                heap: BinaryHeap::new(),
+                alarm: NEVER,
+                purge_at: PURGE_AT,
+                pushed: 0,
+                started: false,
+                by_hand: false,
+                closed: false,
+            }),
             moved: Condvar::new(),
             next: AtomicU64::new(0),
             wakes: AtomicU64::new(0),
@@ -94,7 +104,7 @@ impl Timer {
         let weak = Arc::downgrade(shared);
         inner.by_hand = shared.clock.on_move(Box::new(move || {
             if let Some(shared) = weak.upgrade() {
-                shared.timer.wake();
+                shared.timer.wake(NEVER);
             }
         }));
         let own = Arc::clone(shared);
@@ -117,21 +127,25 @@ impl Timer {
         inner.heap.push(Reverse(deadline));
         inner.purge();
         drop(inner);
-        self.arm(job.deadline);
-    }
-
-    /// Makes sure that the thread looks at `at`. Of the caller's change and the thread's
-    /// announcement in `next` one comes first (both are SeqCst): either this sees the announcement
-    /// or the thread, which looks at all slots after announcing, sees the change.
-    pub(crate) fn arm(&self, at: u64) {
-        if at < self.next.load(Ordering::SeqCst) {
-            self.wake();
+        if job.deadline < self.next.load(Ordering::SeqCst) {
+            self.moved.notify_one();
         }
     }
 
-    fn wake(&self) {
-        // With the lock: the thread is now either waiting, or will look at everything again.
-        drop(lock(&self.inner));
+    /// Makes sure that the thread looks at a run's slot at `at`. Of the change of the slot and the
+    /// thread's announcement in `next` one comes first (both are SeqCst): either this sees the
+    /// announcement, or the thread, which looks at all slots after announcing, sees the change.
+    pub(crate) fn arm(&self, at: u64) {
+        if at < self.next.load(Ordering::SeqCst) {
+            self.wake(at);
+        }
+    }
+
+    /// Has the thread look at everything again, and at the slots at `at`.
+    fn wake(&self, at: u64) {
+        let mut inner = lock(&self.inner);
+        inner.alarm = inner.alarm.min(at);
+        drop(inner);
         self.moved.notify_one();
     }
 
@@ -194,6 +208,9 @@ impl Timer {
         while !inner.closed {
             let now = shared.clock.now();
             let expired = inner.take_due(now);
+            if inner.alarm <= now {
+                inner.alarm = NEVER;
+            }
             let overdue = self.first_slot() <= now;
             if expired.is_empty() && !overdue {
                 inner = self.sleep(shared, inner);
@@ -213,7 +230,7 @@ impl Timer {
     /// Waits until something may be due.
     fn sleep<'a>(&self, shared: &Shared, inner: Guard<'a, Inner>) -> Guard<'a, Inner> {
         let first_job = inner.heap.peek().map_or(NEVER, |Reverse(first)| first.at);
-        let next = first_job.min(self.first_slot());
+        let next = first_job.min(inner.alarm).min(self.first_slot());
         self.next.store(next, Ordering::SeqCst);
         let now = shared.clock.now();
         // A run may have begun, or the clock moved, before the store was seen.
@@ -260,12 +277,14 @@ impl Timer {
 }
 
 impl Inner {
+    /// Takes out the jobs whose time has come, and those in front that are gone: there is no
+    /// waking up for them.
     fn take_due(&mut self, now: u64) -> Vec<Weak<Job>> {
         let mut due = Vec::new();
         while self
             .heap
             .peek()
-            .is_some_and(|Reverse(first)| first.at <= now)
+            .is_some_and(|Reverse(first)| first.at <= now || first.job.strong_count() == 0)
         {
             due.extend(self.heap.pop().map(|Reverse(first)| first.job));
         }
@@ -273,14 +292,14 @@ impl Inner {
     }
 
     fn purge(&mut self) {
-        if self.heap.len() < self.purge_at.max(PURGE_AT) {
+        if self.heap.len() < self.purge_at {
             return;
         }
         self.heap.retain(|Reverse(deadline)| {
             // No upgrade: its drop could be the job's last.
             deadline.job.strong_count() > 0
         });
-        self.purge_at = self.heap.len() * 2;
+        self.purge_at = PURGE_AT.max(self.heap.len() * 2);
     }
 }
 

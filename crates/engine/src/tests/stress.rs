@@ -40,7 +40,9 @@ fn every_job_ends_exactly_once() {
             model: Arc::clone(&models[number % 3]),
             inputs: [Arc::clone(&input)].into_iter().collect(),
             outputs: 1,
-            timeout: (number % 2 == 0).then(|| Duration::from_millis(1 + number as u64 % 3)),
+            timeout: number
+                .is_multiple_of(2)
+                .then(|| Duration::from_millis(1 + number as u64 % 3)),
         };
         rig.engine.submit(request, completion).unwrap()
     };
