@@ -132,10 +132,11 @@ def _say(connection: Connection, *words: str | int | bytes) -> object:
 
 
 def _show(images: list[Image], predicted: list[int]) -> None:
-    """Prints a few images side by side, mistakes among them."""
+    """Prints a few images side by side: one of each of the first digits, and a mistake."""
     pairs = list(zip(images, predicted, strict=True))
+    right = {image.digit: (image, digit) for image, digit in pairs if image.digit == digit}
     wrong = [pair for pair in pairs if pair[0].digit != pair[1]][:1]
-    shown = [pair for pair in pairs if pair[0].digit == pair[1]][: SHOWN - len(wrong)] + wrong
+    shown = [right[digit] for digit in sorted(right)][: SHOWN - len(wrong)] + wrong
     width = 2 * SIDE
     print()
     for row in range(SIDE):

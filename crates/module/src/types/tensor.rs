@@ -110,5 +110,4 @@ extern "C" fn copy(
             into_value(unsafe { share_value::<Tensor>(value) })
         })
     })
-    })
 }
