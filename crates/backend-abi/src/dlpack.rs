@@ -3,6 +3,7 @@
 //! Written out here, not taken from a crate: they are 60 lines, and the header of this ABI is
 //! generated from them.
 
+use crate::RAI_DTYPE_STRING;
 use redisai_core::DType;
 use std::ffi::c_void;
 
@@ -62,10 +63,6 @@ pub enum DLDataTypeCode {
     kDLBool = 6,
 }
 
-/// The type code of `STRING` tensors. Ours, not DLPack's (whose 7 is a float8): bits 8, lanes 1,
-/// and the tensor's `offsets` say where each element starts.
-pub const RAI_DTYPE_STRING: u8 = 200;
-
 /// A device: its kind (a `DLDeviceType`) and number.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,17 +75,19 @@ pub struct DLDevice {
 
 impl DLDevice {
     /// Host memory.
-    pub const CPU: Self = Self {
-        device_type: DLDeviceType::kDLCPU as i32,
-        device_id: 0,
-    };
+    pub const fn cpu() -> Self {
+        Self {
+            device_type: DLDeviceType::kDLCPU as i32,
+            device_id: 0,
+        }
+    }
 }
 
 /// An element type.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DLDataType {
-    /// A `DLDataTypeCode`, or `RAI_DTYPE_STRING`.
+    /// A `DLDataTypeCode`, or another number that both sides know.
     pub code: u8,
     /// Bits of one lane.
     pub bits: u8,
@@ -98,11 +97,13 @@ pub struct DLDataType {
 
 impl DLDataType {
     /// "Not known", in signatures.
-    pub const UNKNOWN: Self = Self {
-        code: 0,
-        bits: 0,
-        lanes: 0,
-    };
+    pub const fn unknown() -> Self {
+        Self {
+            code: 0,
+            bits: 0,
+            lanes: 0,
+        }
+    }
 
     /// The DLPack form of a dtype.
     pub fn from_dtype(dtype: DType) -> Self {
@@ -162,7 +163,7 @@ pub struct DLManagedTensorVersioned {
     /// The owner's own.
     pub manager_ctx: *mut c_void,
     /// Frees the tensor and this struct. May be null: nothing to free.
-    pub deleter: Option<unsafe extern "C" fn(this: *mut Self)>,
+    pub deleter: Option<unsafe extern "C" fn(tensor: *mut Self)>,
     /// `DLPACK_FLAG_BITMASK_…`.
     pub flags: u64,
     /// The tensor.
@@ -179,7 +180,7 @@ pub struct DLManagedTensor {
     /// The owner's own.
     pub manager_ctx: *mut c_void,
     /// Frees the tensor and this struct.
-    pub deleter: Option<unsafe extern "C" fn(this: *mut Self)>,
+    pub deleter: Option<unsafe extern "C" fn(tensor: *mut Self)>,
 }
 
 #[cfg(test)]
@@ -198,6 +199,6 @@ mod tests {
         // 7 is a float8 in DLPack, and STRING in saved files.
         assert_eq!(of(7, 8, 1), None);
         assert_eq!(of(2, 32, 4), None);
-        assert_eq!(DLDataType::UNKNOWN.to_dtype(), None);
+        assert_eq!(DLDataType::unknown().to_dtype(), None);
     }
 }

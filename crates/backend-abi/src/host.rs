@@ -8,6 +8,7 @@ use crate::{
 use redisai_core::{BackendError, DType, LogLevel, RunOutput, Shape, Status, Tensor};
 use smallvec::SmallVec;
 use std::ffi::c_void;
+use std::io::Write;
 use std::ptr::NonNull;
 use std::sync::Arc;
 
@@ -262,7 +263,8 @@ unsafe extern "C" fn system_log(_: *const RaiHost, level: i32, text: RaiBytes) {
     // SAFETY: valid during the call, says the ABI.
     let text = unsafe { text.as_slice() };
     if level >= RAI_LOG_NOTICE {
-        eprintln!("{}", String::from_utf8_lossy(text));
+        // A closed stderr is no reason to panic.
+        let _ = writeln!(std::io::stderr(), "{}", String::from_utf8_lossy(text));
     }
 }
 

@@ -103,7 +103,7 @@ impl Parts {
             },
             dtype: value
                 .dtype
-                .map_or(DLDataType::UNKNOWN, DLDataType::from_dtype),
+                .map_or(DLDataType::unknown(), DLDataType::from_dtype),
             rank,
             reserved: 0,
             dims,

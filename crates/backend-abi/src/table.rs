@@ -11,6 +11,10 @@ pub const RAI_ABI_VERSION: u32 = 1;
 /// The symbol that a backend library exports: a [`RaiEntry`].
 pub const RAI_ENTRY_SYMBOL: &str = "redisai_backend_v1";
 
+/// The type code of `STRING` tensors. Ours, not DLPack's (whose 7 is a float8): bits 8, lanes 1,
+/// and the tensor's `offsets` say where each element starts.
+pub const RAI_DTYPE_STRING: u8 = 200;
+
 /// [`RaiTensor::flags`]: the memory is the host's own (from `tensor_alloc`, or an input's that was
 /// retained). Without it the memory counts as foreign, and is copied before it is kept as a key.
 pub const RAI_TENSOR_HOST_MEMORY: u32 = 1;
@@ -210,7 +214,7 @@ pub struct RaiInfo {
     pub version: RaiBytes,
     /// The framework's path; empty where there is none.
     pub framework: RaiBytes,
-    /// What the backend can do.
+    /// What the backend can do. Stays the last member: it grows at its end.
     pub capabilities: RaiCapabilities,
 }
 
@@ -342,7 +346,7 @@ pub struct RaiBackend {
     /// The backend's own name: `TF`, `TFLITE`, `TORCH`, `ONNX`.
     pub name: RaiBytes,
     /// Called once, before anything else: loads the framework. After an error it may be called
-    /// again. The names of the pairs stand in the chapter *init options*.
+    /// again. The names of the pairs are `RAI_OPTION_…`.
     pub init: Option<
         unsafe extern "C" fn(
             options: *const RaiPair,
@@ -381,8 +385,9 @@ pub struct RaiBackend {
     pub info: Option<unsafe extern "C" fn(model: u64, pairs: *mut RaiPairs)>,
 }
 
-/// The one symbol that a backend library exports, under the name `redisai_backend_v1`. Puts its table into `out_table`
-/// and keeps `host`, which lives for ever. Returns `RAI_OK`, or `RAI_UNSUPPORTED` where it cannot
-/// work with this host (`abi_version`). Called once; does no work: that is for `init`.
+/// The one symbol that a backend library exports, under the name `redisai_backend_v1`. Puts its
+/// table into `out_table` and keeps `host`, which lives for ever. Returns `RAI_OK`, or
+/// `RAI_UNSUPPORTED` where it cannot work with this host (`abi_version`). Called once; does no work:
+/// that is for `init`.
 pub type RaiEntry =
     unsafe extern "C" fn(host: *const RaiHost, out_table: *mut *const RaiBackend) -> i32;

@@ -207,7 +207,7 @@ fn describe(tensor: &Tensor) -> DLTensor {
     let dims = tensor.shape().dims();
     DLTensor {
         data: tensor.bytes().as_ptr().cast_mut().cast(),
-        device: DLDevice::CPU,
+        device: DLDevice::cpu(),
         ndim: dims.len() as i32,
         dtype: DLDataType::from_dtype(tensor.dtype()),
         // The receiver may not write: DLPack has no const.

@@ -3,7 +3,8 @@
 
 use crate::{LoadError, Reason};
 use std::fs::File;
-use std::io::Read;
+use std::io::{self, Read};
+use std::os::unix::fs::FileExt;
 use std::path::Path;
 
 const MAGIC: &[u8] = b"\x7fELF";
@@ -56,7 +57,41 @@ pub(crate) fn check(path: &Path) -> Result<(), LoadError> {
     if header.kind != SHARED_OBJECT {
         return refuse(format!("{shown} is an ELF file, but no shared library"));
     }
-    Ok(())
+    match is_whole(path, &head) {
+        Ok(true) => Ok(()),
+        // The system's loader would map what is not there, and its first touch kills the process.
+        _ => refuse(format!("{shown} is cut short")),
+    }
+}
+
+/// Whether everything that the program headers want mapped is in the file. For a header that was
+/// checked: 64 bits, this machine's byte order.
+fn is_whole(path: &Path, head: &[u8]) -> io::Result<bool> {
+    let file = File::open(path)?;
+    let size = file.metadata()?.len();
+    let (Some(at), Some(entry), Some(count)) =
+        (u64_at(head, 32), u16_at(head, 54), u16_at(head, 56))
+    else {
+        return Ok(false);
+    };
+    let mut table = vec![0; usize::from(entry) * usize::from(count)];
+    file.read_exact_at(&mut table, at)?;
+    // Every header: type, flags, offset, addresses, size in the file, …
+    let fits = |header: &[u8]| {
+        let end = u64_at(header, 8).and_then(|offset| offset.checked_add(u64_at(header, 32)?));
+        end.is_some_and(|end| end <= size)
+    };
+    Ok(entry > 0 && table.chunks(usize::from(entry)).all(fits))
+}
+
+fn u64_at(bytes: &[u8], at: usize) -> Option<u64> {
+    let bytes = bytes.get(at..at + 8)?.try_into().ok()?;
+    Some(u64::from_ne_bytes(bytes))
+}
+
+fn u16_at(bytes: &[u8], at: usize) -> Option<u16> {
+    let bytes = bytes.get(at..at + 2)?.try_into().ok()?;
+    Some(u16::from_ne_bytes(bytes))
 }
 
 struct Header {
@@ -99,8 +134,9 @@ mod tests {
         outcome.map_or_else(|error| error.text, |()| "fine".to_owned())
     }
 
+    /// The test program itself, which is laid out as a library is, with changes.
     fn elf(change: impl Fn(&mut Vec<u8>)) -> Vec<u8> {
-        let mut bytes = std::fs::read("/proc/self/exe").unwrap()[..64].to_vec();
+        let mut bytes = std::fs::read("/proc/self/exe").unwrap();
         bytes[16..18].copy_from_slice(&3_u16.to_le_bytes());
         change(&mut bytes);
         bytes
@@ -114,6 +150,10 @@ mod tests {
             ("noise", vec![0xff, 0xfe, 0, 1], "is no ELF file"),
             ("empty", Vec::new(), "is an empty file"),
             ("short", elf(|it| it.truncate(20)), "is cut short"),
+            ("header", elf(|it| it.truncate(64)), "is cut short"),
+            ("page", elf(|it| it.truncate(4096)), "is cut short"),
+            ("sizes", elf(|it| it[54..56].fill(0)), "is cut short"),
+            ("offset", elf(|it| it[32..40].fill(0xff)), "is cut short"),
             ("program", elf(|it| it[16] = 2), "no shared library"),
             (
                 "sparc",

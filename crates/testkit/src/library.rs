@@ -54,7 +54,7 @@ fn build(package: &str) -> PathBuf {
     String::from_utf8_lossy(&output.stdout)
         .lines()
         .filter_map(|line| library_of(line, package))
-        .last()
+        .next_back()
         .unwrap_or_else(|| panic!("cargo built no cdylib of {package}: {errors}"))
 }
 
@@ -68,11 +68,10 @@ fn library_of(line: &str, package: &str) -> Option<PathBuf> {
         return None;
     }
     let files = message.get("filenames")?.as_array()?;
-    let library = files.iter().filter_map(|file| file.as_str());
-    library
-        .filter(|file| file.ends_with(".so"))
-        .map(PathBuf::from)
-        .next_back()
+    files
+        .iter()
+        .filter_map(|file| file.as_str().map(PathBuf::from))
+        .find(|file| file.extension().is_some_and(|extension| extension == "so"))
 }
 
 /// The root of the workspace.

@@ -13,7 +13,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 /// How long a case waits for what must happen.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Every dtype that the fixture has comes back as it went in: from memory without alignment, strings
 /// with any bytes.
@@ -183,7 +183,7 @@ pub fn blobs_are_let_go(backend: &dyn Backend, fixture: &dyn Fixture) {
             kind: LoadKind::Model,
             blob: &blob,
             device: &Device::cpu(),
-            options: model.options.clone(),
+            options: model.options,
         });
         loaded.expect("the identity model loads")
     };

@@ -31,7 +31,7 @@ pub fn model(
 }
 
 /// A run with a number of its own and nothing else set.
-pub fn numbered<'a>(inputs: &'a [Arc<Tensor>], outputs: usize) -> Run<'a> {
+pub fn numbered(inputs: &[Arc<Tensor>], outputs: usize) -> Run<'_> {
     static NEXT: AtomicU64 = AtomicU64::new(1);
     Run {
         id: NEXT.fetch_add(1, Ordering::Relaxed),
