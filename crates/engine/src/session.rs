@@ -181,3 +181,32 @@ fn hand_on(job: Arc<Job>, session: Arc<Session>) -> Option<Arc<Session>> {
     job.fail(EngineError::ShutDown.into());
     permit.and_then(|mut permit| permit.0.take())
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+    use crate::tests::{Rig, request};
+
+    #[test]
+    fn jobs_and_callers_take_turns() {
+        let rig = Rig::new();
+        let model = rig.unbuilt("echo");
+        let job = || Arc::new(Job::new(request(&model), 0, Box::new(|_, _| ())));
+        let parked: VecDeque<_> = (0..3).map(|_| job()).collect();
+        let mut permits = Permits {
+            used: 1,
+            callers: 2,
+            parked,
+            ..Permits::default()
+        };
+        let turns: Vec<_> = (0..6)
+            .map(|_| match permits.release() {
+                Next::Job(_) => "job",
+                Next::Caller => "caller",
+                Next::Nobody => "nobody",
+            })
+            .collect();
+        assert_eq!(turns, ["job", "caller", "job", "caller", "job", "nobody"]);
+        assert_eq!((permits.used, permits.granted), (0, 2));
+    }
+}

@@ -95,7 +95,9 @@ impl Loader {
 
 fn ensure_thread(inner: &mut Inner, shared: &Arc<Shared>) -> bool {
     let most = shared.config.loader_threads.max(1);
-    if inner.idle > 0 || inner.threads >= most {
+    // Idle threads that an earlier model has not called already.
+    let free = inner.idle > inner.urgent.len() + inner.later.len();
+    if free || inner.threads >= most {
         return true;
     }
     let own = Arc::clone(shared);

@@ -1,5 +1,6 @@
 //! Queues, and every thread of the engine. Only files of this folder start threads or block.
 
+mod deadlines;
 mod gate;
 mod loader;
 mod queue;
@@ -25,7 +26,7 @@ use redisai_core::{Device, LogLevel};
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
-use worker::Worker;
+use worker::{Worker, Workers};
 
 /// A job in line, with the permit that it got while it was parked.
 pub(crate) struct Entry {
@@ -47,9 +48,7 @@ pub(crate) struct DeviceQueue {
     /// About how many jobs have ended while they stood in line, since the last walk: whether a
     /// walk is worth it.
     ended: AtomicUsize,
-    /// Workers that are stuck in a run and were replaced.
-    stuck: AtomicUsize,
-    workers: Mutex<Vec<Worker>>,
+    workers: Mutex<Workers>,
 }
 
 impl DeviceQueue {
@@ -115,7 +114,7 @@ impl DeviceQueue {
 
     /// What `look` makes of each worker.
     pub(crate) fn workers<T>(&self, look: impl FnMut(&Worker) -> T) -> Vec<T> {
-        lock(&self.workers).iter().map(look).collect()
+        lock(&self.workers).list.iter().map(look).collect()
     }
 
     fn close(&self) {
@@ -123,7 +122,7 @@ impl DeviceQueue {
             entry.job.fail(EngineError::ShutDown.into());
         }
         // Their slots know the queue: a circle.
-        lock(&self.workers).clear();
+        lock(&self.workers).list.clear();
     }
 }
 
@@ -161,7 +160,6 @@ impl Queues {
             gate: Gate::new(shared.config.queue_limit),
             limit: shared.config.queue_limit,
             ended: AtomicUsize::new(0),
-            stuck: AtomicUsize::new(0),
             workers: Mutex::default(),
             name: name.clone(),
         });

@@ -28,24 +28,22 @@ struct Inner {
     fate: Fate,
 }
 
-/// What became of a worker while it was in a run.
+/// Whether a run kept its client.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Fate {
     /// All is well.
     #[default]
     Kept,
-    /// Its client was answered without it.
+    /// It took too long: its client was answered without it, and its worker may have been replaced.
     Overrun,
-    /// And another thread has its place.
-    Replaced,
 }
 
 /// What is due.
 pub(crate) enum Due {
     /// The run must be told to stop.
     Cancel(Arc<dyn Backend>, u64),
-    /// It was told and goes on: its client gets an error. Whether the worker is to be replaced.
-    Overrun(Arc<Job>, bool),
+    /// It was told and goes on: its client gets an error, its worker is replaced.
+    Overrun(Arc<Job>),
 }
 
 impl Slot {
@@ -94,9 +92,8 @@ impl Slot {
         lock(&self.inner).run != 0
     }
 
-    /// What is due at `now`. A run that is told to stop has `grace` nanoseconds. `replace` says
-    /// whether a stuck worker may be replaced.
-    pub(crate) fn due(&self, now: u64, grace: u64, replace: impl FnOnce() -> bool) -> Option<Due> {
+    /// What is due at `now`. A run that is told to stop has `grace` nanoseconds.
+    pub(crate) fn due(&self, now: u64, grace: u64) -> Option<Due> {
         if self.until() > now {
             return None;
         }
@@ -114,21 +111,13 @@ impl Slot {
         }
         self.until.store(NEVER, Ordering::SeqCst);
         let job = inner.job.take()?;
-        let replaced = replace();
-        inner.fate = if replaced {
-            Fate::Replaced
-        } else {
-            Fate::Overrun
-        };
-        Some(Due::Overrun(job, replaced))
+        inner.fate = Fate::Overrun;
+        Some(Due::Overrun(job))
     }
 
-    /// No thread could be made for a replacement: the worker keeps its place.
-    pub(crate) fn keep(&self) {
-        let mut inner = lock(&self.inner);
-        if inner.fate == Fate::Replaced {
-            inner.fate = Fate::Overrun;
-        }
+    /// Whether the thread is in a run that has lost its client.
+    pub(crate) fn is_overrun(&self) -> bool {
+        lock(&self.inner).fate == Fate::Overrun
     }
 
     /// The run in progress, to stop it at a shutdown.

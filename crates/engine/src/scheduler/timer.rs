@@ -1,21 +1,16 @@
 //! The one thread that knows what time it is: deadlines of jobs, limits of runs.
 
+use super::deadlines::Deadlines;
 use super::slot::{Due, NEVER, Slot};
 use super::worker;
 use crate::job::{Job, Outcome, retire};
 use crate::shared::{Guard, Shared, lock, wait};
 use crate::ticket::End;
 use redisai_core::{BackendError, Status};
-use std::cmp::Reverse;
-use std::collections::BinaryHeap;
 use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError, Weak};
 use std::time::Duration;
-
-/// The heap is looked through for ended jobs when it has grown to this, or to twice what was left
-/// the last time.
-const PURGE_AT: usize = 1024;
 
 /// Deadlines and the thread that waits for the first.
 pub(crate) struct Timer {
@@ -29,12 +24,10 @@ pub(crate) struct Timer {
 }
 
 struct Inner {
-    heap: BinaryHeap<Reverse<Deadline>>,
+    deadlines: Deadlines,
     /// When a run asked to be looked at. Kept until then although that run has long ended: the
     /// next runs, whose limits come later, then need not wake the thread.
     alarm: u64,
-    purge_at: usize,
-    pushed: u64,
     started: bool,
     /// The clock calls when it moves.
     by_hand: bool,
@@ -48,42 +41,12 @@ struct Slots {
     spare: Vec<Arc<Slot>>,
 }
 
-/// A job's deadline. `Weak`, so that a job that has ended keeps neither its model nor its inputs
-/// until the time that it was given.
-struct Deadline {
-    at: u64,
-    order: u64,
-    job: Weak<Job>,
-}
-
-impl PartialEq for Deadline {
-    fn eq(&self, other: &Self) -> bool {
-        (self.at, self.order) == (other.at, other.order)
-    }
-}
-
-impl Eq for Deadline {}
-
-impl PartialOrd for Deadline {
-    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl Ord for Deadline {
-    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        (self.at, self.order).cmp(&(other.at, other.order))
-    }
-}
-
 impl Timer {
     pub(crate) fn new() -> Self {
         Self {
             inner: Mutex::new(Inner {
-                heap: BinaryHeap::new(),
+                deadlines: Deadlines::default(),
                 alarm: NEVER,
-                purge_at: PURGE_AT,
-                pushed: 0,
                 started: false,
                 by_hand: false,
                 closed: false,
@@ -118,14 +81,7 @@ impl Timer {
     /// Ends the job at its deadline, unless it has ended by then.
     pub(crate) fn watch(&self, job: &Arc<Job>) {
         let mut inner = lock(&self.inner);
-        inner.pushed += 1;
-        let deadline = Deadline {
-            at: job.deadline,
-            order: inner.pushed,
-            job: Arc::downgrade(job),
-        };
-        inner.heap.push(Reverse(deadline));
-        inner.purge();
+        inner.deadlines.push(job);
         drop(inner);
         if job.deadline < self.next.load(Ordering::SeqCst) {
             self.moved.notify_one();
@@ -190,7 +146,7 @@ impl Timer {
     /// Deadlines in the heap.
     #[cfg(all(test, not(loom)))]
     pub(crate) fn deadlines_kept(&self) -> usize {
-        lock(&self.inner).heap.len()
+        lock(&self.inner).deadlines.len()
     }
 
     fn first_slot(&self) -> u64 {
@@ -207,7 +163,7 @@ impl Timer {
         let mut inner = lock(&self.inner);
         while !inner.closed {
             let now = shared.clock.now();
-            let expired = inner.take_due(now);
+            let expired = inner.deadlines.take_due(now);
             if inner.alarm <= now {
                 inner.alarm = NEVER;
             }
@@ -229,8 +185,11 @@ impl Timer {
 
     /// Waits until something may be due.
     fn sleep<'a>(&self, shared: &Shared, inner: Guard<'a, Inner>) -> Guard<'a, Inner> {
-        let first_job = inner.heap.peek().map_or(NEVER, |Reverse(first)| first.at);
-        let next = first_job.min(inner.alarm).min(self.first_slot());
+        let next = inner
+            .deadlines
+            .first()
+            .min(inner.alarm)
+            .min(self.first_slot());
         self.next.store(next, Ordering::SeqCst);
         let now = shared.clock.now();
         // A run may have begun, or the clock moved, before the store was seen.
@@ -254,15 +213,13 @@ impl Timer {
     fn look_at_slots(&self, shared: &Arc<Shared>, now: u64) {
         let grace = shared.config.cancel_grace_ms.saturating_mul(1_000_000);
         for slot in self.slots() {
-            match slot.due(now, grace, || worker::may_replace(shared, &slot)) {
+            match slot.due(now, grace) {
                 Some(Due::Cancel(backend, run)) => {
                     crate::sync::guarded(|| backend.cancel(run));
                 }
-                Some(Due::Overrun(job, replaced)) => {
+                Some(Due::Overrun(job)) => {
                     overrun(shared, job);
-                    if replaced {
-                        worker::replace(shared, &slot);
-                    }
+                    worker::replace(shared, &slot);
                 }
                 None => {}
             }
@@ -273,33 +230,6 @@ impl Timer {
     pub(crate) fn close(&self) {
         lock(&self.inner).closed = true;
         self.moved.notify_all();
-    }
-}
-
-impl Inner {
-    /// Takes out the jobs whose time has come, and those in front that are gone: there is no
-    /// waking up for them.
-    fn take_due(&mut self, now: u64) -> Vec<Weak<Job>> {
-        let mut due = Vec::new();
-        while self
-            .heap
-            .peek()
-            .is_some_and(|Reverse(first)| first.at <= now || first.job.strong_count() == 0)
-        {
-            due.extend(self.heap.pop().map(|Reverse(first)| first.job));
-        }
-        due
-    }
-
-    fn purge(&mut self) {
-        if self.heap.len() < self.purge_at {
-            return;
-        }
-        self.heap.retain(|Reverse(deadline)| {
-            // No upgrade: its drop could be the job's last.
-            deadline.job.strong_count() > 0
-        });
-        self.purge_at = PURGE_AT.max(self.heap.len() * 2);
     }
 }
 

@@ -12,7 +12,6 @@ use crate::ticket::End;
 use redisai_core::{BackendError, LogLevel, RunOutput};
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 /// A worker, as others see it.
 pub(crate) struct Worker {
@@ -20,11 +19,20 @@ pub(crate) struct Worker {
     pub(crate) cpu: CpuClock,
 }
 
+/// The workers of a queue.
+#[derive(Default)]
+pub(crate) struct Workers {
+    /// One for each place.
+    pub(crate) list: Vec<Worker>,
+    /// Threads that lost their place while they were stuck in a run, and still are.
+    stuck: usize,
+}
+
 /// Starts the workers of a new queue.
 pub(crate) fn start_all(shared: &Arc<Shared>, queue: &Arc<DeviceQueue>) -> io::Result<()> {
     for index in 0..shared.config.threads_per_queue.max(1) {
         let worker = start(shared, queue, index)?;
-        lock(&queue.workers).push(worker);
+        lock(&queue.workers).list.push(worker);
     }
     Ok(())
 }
@@ -47,48 +55,56 @@ fn start(shared: &Arc<Shared>, queue: &Arc<DeviceQueue>, index: usize) -> io::Re
     }
 }
 
-/// Whether a stuck worker may be replaced; counts it if so.
-pub(crate) fn may_replace(shared: &Shared, slot: &Slot) -> bool {
-    let most = shared.config.max_replaced_workers;
-    slot.owner.as_ref().is_some_and(|(queue, _)| {
-        let more = |stuck: usize| (stuck < most).then_some(stuck + 1);
-        queue
-            .stuck
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, more)
-            .is_ok()
-    })
-}
-
-/// Puts a new worker in the place of a stuck one.
+/// Puts a new worker in the place of one that is stuck in a run.
 pub(crate) fn replace(shared: &Arc<Shared>, slot: &Arc<Slot>) {
     let Some((queue, index)) = &slot.owner else {
         return;
     };
-    let name = queue.name();
-    match start(shared, queue, *index) {
-        Ok(worker) => {
-            if let Some(place) = lock(&queue.workers).get_mut(*index) {
-                *place = worker;
-            }
-            let text = format!("Worker {index} of queue {name} is stuck in a run; it is replaced");
-            shared.log(LogLevel::Warning, &text);
-        }
-        Err(error) => {
-            slot.keep();
-            queue.stuck.fetch_sub(1, Ordering::Relaxed);
-            let text = format!("Could not replace worker {index} of queue {name}: {error}");
-            shared.log(LogLevel::Warning, &text);
-        }
+    let mut workers = lock(&queue.workers);
+    // It may have come back by now. A worker that comes back after this line finds its place
+    // taken: it looks under the same lock, after its slot was cleared.
+    if !slot.is_overrun() {
+        return;
     }
+    let what = if workers.stuck >= shared.config.max_replaced_workers {
+        "no more are replaced".to_owned()
+    } else {
+        match start(shared, queue, *index) {
+            Ok(worker) => {
+                if let Some(place) = workers.list.get_mut(*index) {
+                    *place = worker;
+                }
+                workers.stuck += 1;
+                "it was replaced".to_owned()
+            }
+            Err(error) => format!("it could not be replaced: {error}"),
+        }
+    };
+    drop(workers);
+    let name = queue.name();
+    let text = format!("Worker {index} of queue {name} is stuck in a run; {what}");
+    shared.log(LogLevel::Warning, &text);
 }
 
 fn work(shared: &Arc<Shared>, queue: &Arc<DeviceQueue>, slot: &Arc<Slot>) {
     while let Some(entry) = queue.gate.next() {
-        if serve(shared, slot, entry) == Fate::Replaced {
-            queue.stuck.fetch_sub(1, Ordering::Relaxed);
+        if serve(shared, slot, entry) == Fate::Overrun && lost_place(queue, slot) {
             return;
         }
     }
+}
+
+/// Whether another worker has the place of this one.
+fn lost_place(queue: &DeviceQueue, slot: &Arc<Slot>) -> bool {
+    let mut workers = lock(&queue.workers);
+    let lost = !workers
+        .list
+        .iter()
+        .any(|worker| Arc::ptr_eq(&worker.slot, slot));
+    if lost {
+        workers.stuck = workers.stuck.saturating_sub(1);
+    }
+    lost
 }
 
 /// Runs one job, or drops it, or has it wait for what it lacks.

@@ -117,10 +117,7 @@ fn a_missing_backend_is_told_in_the_log() {
     let model = rig.unbuilt("echo");
     let error = rig.engine.build_here(&model).unwrap_err();
     assert_eq!(error.text, "ERR Could not load backend");
-    assert_eq!(
-        *rig.log.lock().unwrap(),
-        ["Could not load ONNX backend: no such library"]
-    );
+    assert_eq!(rig.log(1), ["Could not load ONNX backend: no such library"]);
     let error = rig.engine.load_backend(BackendKind::Onnx, None).err();
     let reason = BackendError::new(Status::Unsupported, "no such library");
     assert_eq!(error, Some(EngineError::Backend(reason)));
@@ -178,6 +175,32 @@ fn background_builds_stand_behind_the_others() {
     let loads = rig.backends.wait_loads(5);
     let expected = ["c", "e", "a", "d"].map(|name| format!("echo 1 1 {name}"));
     assert_eq!(loads[1..], expected);
+}
+
+#[test]
+fn several_loader_threads_build_at_one_time() {
+    let rig = Rig::with(Config {
+        loader_threads: 2,
+        ..Config::default()
+    });
+    let models: Vec<_> = (0..3).map(|_| rig.unbuilt("holdload")).collect();
+    for model in &models {
+        rig.engine.build(model, Box::new(|_| ()));
+    }
+    // Two are begun, the third waits.
+    rig.backends.wait_loads(2);
+    assert_eq!(rig.engine.info().builds_waiting, 1);
+    rig.backends.release(3);
+    for model in &models {
+        rig.built(model).unwrap();
+    }
+    // Idle threads are found again, both of them.
+    let models: Vec<_> = (0..2).map(|_| rig.unbuilt("holdload")).collect();
+    for model in &models {
+        rig.engine.build(model, Box::new(|_| ()));
+    }
+    rig.backends.wait_loads(5);
+    rig.backends.release(2);
 }
 
 #[test]

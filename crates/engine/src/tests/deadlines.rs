@@ -172,6 +172,10 @@ fn a_stuck_worker_is_replaced_and_its_result_dropped() {
         job.error(),
         "Exiting due to terminate flag being set to true."
     );
+    assert_eq!(
+        rig.log(1),
+        ["Worker 0 of queue CPU is stuck in a run; it was replaced"]
+    );
     // The new worker serves the queue while the old one is still at it.
     behind.result().unwrap();
     rig.backends.release(1);
@@ -196,6 +200,10 @@ fn replacements_have_a_cap() {
         rig.pass(100);
         assert!(job.error().starts_with("Exiting"));
     }
+    assert_eq!(
+        rig.log(2)[1],
+        "Worker 0 of queue CPU is stuck in a run; no more are replaced"
+    );
     // Both workers are stuck and there is no third; one of them comes back and goes on.
     let behind = rig.submit(&echo, None);
     assert!(behind.is_waiting());
@@ -233,6 +241,31 @@ fn an_idle_engine_does_not_wake() {
     assert!(never.recv_timeout(Duration::from_millis(300)).is_err());
     let wakes = engine.info().timer_wakes;
     assert!(wakes <= 2, "{wakes}");
+}
+
+#[test]
+fn the_real_clock_ends_a_wait_on_time() {
+    let backends = FakeBackends::new();
+    let source = Arc::new(FakeSource(Arc::clone(&backends)));
+    let engine = Engine::new(Config::default(), source, Arc::new(crate::SystemClock));
+    let model = engine.model(def(BackendKind::Onnx, "hold", "CPU"));
+    engine.build_here(&model).unwrap();
+    let submit = |timeout| {
+        let (completion, ended) = watcher();
+        let request = Request {
+            timeout: Some(Duration::from_millis(timeout)),
+            ..request(&model)
+        };
+        engine.submit(request, completion).unwrap();
+        ended
+    };
+    let begun = std::time::Instant::now();
+    // A later deadline first: the earlier one must move the alarm forward.
+    let (late, soon) = (submit(600_000), submit(30));
+    assert_eq!(name(&soon.recv_timeout(PATIENCE).unwrap().0), "timed out");
+    assert!(begun.elapsed() >= Duration::from_millis(30));
+    backends.release(2);
+    assert_eq!(name(&late.recv_timeout(PATIENCE).unwrap().0), "ok");
 }
 
 #[test]

@@ -23,7 +23,14 @@ pub(crate) struct Rig {
     pub(crate) engine: Engine,
     pub(crate) clock: Arc<FakeClock>,
     pub(crate) backends: Arc<FakeBackends>,
-    pub(crate) log: Arc<Mutex<Vec<String>>>,
+    pub(crate) log: Arc<Log>,
+}
+
+/// The lines of a log.
+#[derive(Default)]
+pub(crate) struct Log {
+    lines: Mutex<Vec<String>>,
+    bell: Bell,
 }
 
 impl Rig {
@@ -33,10 +40,13 @@ impl Rig {
 
     pub(crate) fn with(config: Config) -> Self {
         let (clock, backends) = (FakeClock::new(), FakeBackends::new());
-        let log = Arc::new(Mutex::new(Vec::new()));
-        let lines = Arc::clone(&log);
+        let log = Arc::new(Log::default());
+        let writer = Arc::clone(&log);
         let config = Config {
-            log: Arc::new(move |_, line| lines.lock().unwrap().push(line.to_owned())),
+            log: Arc::new(move |_, line| {
+                writer.lines.lock().unwrap().push(line.to_owned());
+                writer.bell.ring();
+            }),
             ..config
         };
         let source = Arc::new(FakeSource(Arc::clone(&backends)));
@@ -69,6 +79,12 @@ impl Rig {
         };
         let handle = self.engine.submit(request, completion).unwrap();
         Pending { handle, ended }
+    }
+
+    /// Waits until the log has so many lines; gives them.
+    pub(crate) fn log(&self, count: usize) -> Vec<String> {
+        self.log.bell.wait_for(count);
+        self.log.lines.lock().unwrap().clone()
     }
 
     /// Moves the clock.

@@ -1,53 +1,17 @@
-//! A clock and a backend that tests drive by hand.
+//! Backends that do what their models' blobs say.
 
-use crate::{BackendSource, Clock};
+use super::locked;
+use crate::BackendSource;
 use redisai_core::{
     Backend, BackendError, BackendInfo, BackendKind, Capabilities, Function, LoadRequest,
     LoadedModel, Run, RunOutput, Signature, Status, ValueInfo,
 };
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// How long a test waits for something that must happen.
 const PATIENCE: Duration = Duration::from_secs(20);
-
-/// A clock that stands still until it is moved.
-#[derive(Default)]
-pub struct FakeClock {
-    now: AtomicU64,
-    wakers: Mutex<Vec<Box<dyn Fn() + Send + Sync>>>,
-}
-
-impl FakeClock {
-    /// A clock that shows one second.
-    pub fn new() -> Arc<Self> {
-        Arc::new(Self {
-            now: AtomicU64::new(1_000_000_000),
-            wakers: Mutex::default(),
-        })
-    }
-
-    /// Moves it.
-    pub fn advance(&self, by: Duration) {
-        self.now.fetch_add(by.as_nanos() as u64, Ordering::SeqCst);
-        for waker in locked(&self.wakers).iter() {
-            waker();
-        }
-    }
-}
-
-impl Clock for FakeClock {
-    fn now(&self) -> u64 {
-        self.now.load(Ordering::SeqCst)
-    }
-
-    fn on_move(&self, waker: Box<dyn Fn() + Send + Sync>) -> bool {
-        locked(&self.wakers).push(waker);
-        true
-    }
-}
 
 /// Backends that do what the blob of their model says: `VERB [inputs [outputs]]`, counts 1 and 1
 /// unless given.
@@ -81,10 +45,6 @@ struct State {
     alive: usize,
     running: usize,
     peak: usize,
-}
-
-fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl FakeBackends {
