@@ -43,6 +43,7 @@ struct State {
     cancelled: BTreeSet<u64>,
     released: usize,
     alive: usize,
+    ended_on: Vec<String>,
     running: usize,
     peak: usize,
 }
@@ -88,6 +89,11 @@ impl FakeBackends {
     /// Waits until this many sessions are alive.
     pub fn wait_alive(&self, count: usize) {
         self.wait(|state| (state.alive == count).then_some(()));
+    }
+
+    /// The threads on which sessions were destroyed so far, in order.
+    pub fn ended_on(&self) -> Vec<String> {
+        locked(&self.state).ended_on.clone()
     }
 
     /// Waits until this run was cancelled.
@@ -300,6 +306,10 @@ impl Drop for Running<'_> {
 
 impl Drop for FakeModel {
     fn drop(&mut self) {
-        self.owner.change(|state| state.alive -= 1);
+        let thread = std::thread::current().name().unwrap_or("").to_owned();
+        self.owner.change(|state| {
+            state.alive -= 1;
+            state.ended_on.push(thread);
+        });
     }
 }

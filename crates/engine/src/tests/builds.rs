@@ -222,6 +222,7 @@ fn sessions_end_on_the_freeing_thread() {
     rig.backends.wait_alive(10);
     drop(models);
     rig.backends.wait_alive(0);
+    assert_eq!(rig.backends.ended_on(), ["ai-reaper"; 10]);
 }
 
 #[test]

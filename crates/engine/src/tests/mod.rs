@@ -9,7 +9,7 @@ mod stress;
 use crate::testing::{FakeBackends, FakeClock, FakeSource};
 use crate::{Config, Engine, Inputs, JobHandle, Model, Outcome, Request};
 use redisai_core::{
-    BackendError, BackendKind, Batch, DType, Device, ModelDef, RunOutput, Shape, Tensor,
+    BackendError, BackendKind, Batch, Buffer, DType, Device, ModelDef, RunOutput, Shape, Tensor,
 };
 use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, Condvar, Mutex};
@@ -183,7 +183,34 @@ pub(crate) fn def(backend: BackendKind, blob: &str, device: &str) -> ModelDef {
     }
 }
 
-/// Waits until `look` says so, woken by whoever calls [`Bell::ring`].
+/// Bytes that say on which thread they end.
+pub(crate) struct Traced(Vec<u8>, std::sync::mpsc::Sender<String>);
+
+impl Traced {
+    pub(crate) fn new(bytes: &[u8]) -> (Self, Receiver<String>) {
+        let (send, receive) = channel();
+        (Self(bytes.to_vec(), send), receive)
+    }
+}
+
+impl Buffer for Traced {
+    fn bytes(&self) -> &[u8] {
+        &self.0
+    }
+
+    fn as_any(&self) -> &dyn std::any::Any {
+        self
+    }
+}
+
+impl Drop for Traced {
+    fn drop(&mut self) {
+        let thread = std::thread::current().name().unwrap_or("").to_owned();
+        let _ = self.1.send(thread);
+    }
+}
+
+/// Counts, and waits for a count.
 #[derive(Default)]
 pub(crate) struct Bell {
     count: Mutex<usize>,

@@ -240,6 +240,33 @@ fn a_parked_job_can_end_before_its_permit() {
 }
 
 #[test]
+fn no_worker_drops_the_last_of_a_model_or_an_input() {
+    let rig = Rig::new();
+    let (blob, blob_end) = Traced::new(b"hold");
+    let model = rig.engine.model(ModelDef {
+        blob: Arc::new(blob),
+        ..def(BackendKind::Onnx, "", "CPU")
+    });
+    let (input, input_end) = Traced::new(&[0; 4]);
+    let input = Tensor::new(DType::Float, Shape::new(&[1]).unwrap(), Box::new(input)).unwrap();
+    let (completion, ended) = watcher();
+    let request = Request {
+        inputs: [Arc::new(input)].into_iter().collect(),
+        ..request(&model)
+    };
+    let handle = rig.engine.submit(request, completion).unwrap();
+    rig.backends.wait_started(1);
+    // From here on the run alone holds them.
+    handle.gone();
+    drop((handle, model, ended));
+    rig.backends.release(1);
+    assert_eq!(input_end.recv_timeout(PATIENCE).unwrap(), "ai-reaper");
+    assert_eq!(blob_end.recv_timeout(PATIENCE).unwrap(), "ai-reaper");
+    rig.backends.wait_alive(0);
+    assert_eq!(rig.backends.ended_on(), ["ai-reaper"]);
+}
+
+#[test]
 fn a_dropped_model_finishes_its_runs() {
     let rig = Rig::new();
     let model = rig.model("hold");
