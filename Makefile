@@ -6,7 +6,9 @@ BIN := $(VENV)/bin
 ENV = eval "$$($(BIN)/python build_backend/native.py env)" &&
 INSTALL = $(BIN)/uv pip install --quiet --python $(BIN)/python
 # Without isolation libclang stays where it is from build to build, and cargo has nothing to redo.
-PACKAGE = $(INSTALL) --no-build-isolation --reinstall-package redisai-rs --editable
+# The libraries are built first, where one can see it.
+PACKAGE = $(BIN)/python build_backend/native.py stage && \
+	$(INSTALL) --no-build-isolation --reinstall-package redisai-rs --editable
 TESTS ?= tests
 WORKERS ?= 4
 

@@ -3,7 +3,7 @@
 The PEP 517 backend beside this file calls it, and so does the Makefile:
 
     python build_backend/native.py env                  prints `export` lines for a shell
-    python build_backend/native.py build [cargo args]   prints the path of each library it built
+    python build_backend/native.py stage                builds what belongs into the wheel
 """
 
 from __future__ import annotations
@@ -84,7 +84,6 @@ def stage() -> None:
     wanted = {LIB / where for where in PLACES.values()}
     for stale in set(LIB.rglob("*.so")) - wanted:
         stale.unlink()
-    (LIB / "site-packages.txt").unlink(missing_ok=True)
 
 
 def note_site_packages() -> None:
@@ -95,8 +94,11 @@ def note_site_packages() -> None:
     """
     site_packages = Path(sysconfig.get_path("platlib"))
     throw_away = ("builds-v0", "pip-build-env", "build-env-")
-    if not any(mark in part for part in site_packages.parts for mark in throw_away):
-        (LIB / "site-packages.txt").write_text(f"{site_packages}\n")
+    note = LIB / "site-packages.txt"
+    if any(mark in part for part in site_packages.parts for mark in throw_away):
+        note.unlink(missing_ok=True)
+    else:
+        note.write_text(f"{site_packages}\n")
 
 
 def main(arguments: list[str]) -> int:
@@ -105,9 +107,8 @@ def main(arguments: list[str]) -> int:
         case ["env"]:
             for name, value in build_env().items():
                 print(f"export {name}={shlex.quote(value)}")
-        case ["build", *rest]:
-            for path in cargo_build([], *rest).values():
-                print(path)
+        case ["stage"]:
+            stage()
         case _:
             print(__doc__, file=sys.stderr)
             return 2
