@@ -14,8 +14,13 @@ use std::ffi::{CStr, c_void};
 use std::ptr::NonNull;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
-/// Alignment of every block, and the room in front of it that keeps its size.
+/// Alignment of every block.
 const ALIGN: usize = 64;
+/// In front of every block: where the host's memory begins, and its size.
+const HEADER: usize = 2 * size_of::<usize>();
+/// What a block takes besides its own bytes. Aligned by ourselves within memory of a small alignment:
+/// asking an allocator for a large one is several times slower, and every run asks.
+const EXTRA: usize = HEADER + ALIGN;
 
 /// `OrtAllocator` as the C header has it, but with functions that may unwind, and with room for what
 /// newer headers append. ONNX Runtime looks at a newer slot only if `version` says it is there.
@@ -130,21 +135,24 @@ impl Allocator {
     /// A block of `size` bytes, or why there is none.
     fn alloc(&self, size: usize) -> Result<NonNull<u8>, &'static CStr> {
         self.accesses.fetch_add(1, Ordering::Relaxed);
-        let whole = size.checked_add(ALIGN).ok_or(MEMORY_REFUSED_C)?;
+        let whole = size.checked_add(EXTRA).ok_or(MEMORY_REFUSED_C)?;
         if !self.take(whole) {
             return Err(MEMORY_LIMIT_C);
         }
-        let Some(block) = self.host.tensor_alloc(whole, ALIGN) else {
+        let Some(base) = self.host.alloc(whole, HEADER) else {
             self.give(whole);
             return Err(MEMORY_REFUSED_C);
         };
         TALLY.set(TALLY.get().wrapping_add(whole));
-        // Outputs are among these blocks, so all of them come from where tensors do.
-        // SAFETY: the block has at least ALIGN bytes, aligned to ALIGN, and is ours alone: room for
-        // the size, and `block + ALIGN` is in it or one past its end.
+        // SAFETY: `base` has `size + EXTRA` bytes and is ours alone. The block begins at the first
+        // multiple of ALIGN that leaves room for the header: at most EXTRA bytes in. The header's
+        // words lie right before it, aligned since ALIGN is a multiple of their size.
         unsafe {
-            block.cast::<usize>().write(whole);
-            Ok(block.add(ALIGN))
+            let header = base.add(HEADER);
+            let block = header.add(header.align_offset(ALIGN));
+            block.cast::<usize>().sub(1).write(whole);
+            block.cast::<NonNull<u8>>().sub(2).write(base);
+            Ok(block)
         }
     }
 
@@ -154,10 +162,10 @@ impl Allocator {
     /// `block` came from `alloc` of this allocator and is not used any more.
     unsafe fn free(&self, block: NonNull<u8>) {
         self.accesses.fetch_add(1, Ordering::Relaxed);
-        // SAFETY: `alloc` made the block ALIGN bytes longer at its front and wrote the size there.
+        // SAFETY: `alloc` wrote the two words before the block.
         let (base, whole) = unsafe {
-            let base = block.sub(ALIGN);
-            (base, base.cast::<usize>().read())
+            let base = block.cast::<NonNull<u8>>().sub(2).read();
+            (base, block.cast::<usize>().sub(1).read())
         };
         self.give(whole);
         TALLY.set(TALLY.get().wrapping_sub(whole));

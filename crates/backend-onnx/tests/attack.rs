@@ -189,7 +189,7 @@ unsafe extern "C" fn refuse_large(host: *const RaiHost, bytes: usize, align: usi
 #[test]
 fn memory_that_the_host_refuses_is_an_error() {
     static TABLE: RaiHost = RaiHost {
-        tensor_alloc: Some(refuse_large),
+        alloc: Some(refuse_large),
         ..SYSTEM
     };
     // SAFETY: a whole table that lives for ever.

@@ -158,6 +158,23 @@ def plain():
         judged("branch", np.bool_(condition), np.array([1, -2], np.float32), name=f"branch_{condition}")
 
 
+def tiny():
+    """The small model of the performance targets: 256-64-32-2, one row."""
+    sizes = [256, 64, 32, 2]
+    nodes, weights, last = [], [], "x"
+    for place, (rows, columns) in enumerate(zip(sizes, sizes[1:], strict=False)):
+        w = ((np.arange(rows * columns) % 13 - 6) / 64).astype(np.float32).reshape(rows, columns)
+        weights += [constant(f"w{place}", w), constant(f"b{place}", np.full(columns, 0.125, np.float32))]
+        nodes += [
+            h.make_node("Gemm", [last, f"w{place}", f"b{place}"], [f"g{place}"]),
+            h.make_node("Relu", [f"g{place}"], [f"r{place}"]),
+        ]
+        last = f"r{place}"
+    nodes[-1] = h.make_node("Softmax", ["g2"], ["y"], axis=1)
+    save("tiny", nodes, [info("x", T.FLOAT, [1, 256])], [info("y", T.FLOAT, [1, 2])], weights)
+    judged("tiny", (np.arange(256) % 7 / 7).astype(np.float32).reshape(1, 256))
+
+
 def dtypes():
     rng = np.random.default_rng(4)
     for name, (kind, numpy) in NAMES.items():
@@ -405,7 +422,7 @@ def external():
     write("location_twice", model)
 
 
-for make in (plain, dtypes, strings, aliases, others, greedy, bad, external):
+for make in (plain, tiny, dtypes, strings, aliases, others, greedy, bad, external):
     make()
 (HERE / "cases.json").write_text(json.dumps(CASES, indent=1, sort_keys=True) + "\n")
 print(f"{len(CASES)} cases, with ONNX Runtime {ort.__version__}")
