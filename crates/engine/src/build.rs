@@ -114,8 +114,8 @@ fn request(model: &Arc<Model>, want: Want, mut waiter: Option<Waiter>) {
 
 fn tell_loader(model: &Arc<Model>, urgent: bool) {
     let shared = &model.shared;
-    if !shared.loader.push(shared, model, urgent) {
-        finish(model, Err(EngineError::ShutDown.into()));
+    if let Err(error) = shared.loader.push(shared, model, urgent) {
+        abandon(model, error.into());
     }
 }
 

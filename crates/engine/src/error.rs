@@ -19,6 +19,8 @@ pub enum EngineError {
     BackendLoaded(BackendKind),
     /// A backend could not be loaded: the loader's own words.
     Backend(BackendError),
+    /// No loader thread could be started.
+    NoLoader,
     /// The engine has been shut down.
     ShutDown,
 }
@@ -38,6 +40,9 @@ impl fmt::Display for EngineError {
                 )
             }
             Self::Backend(error) => error.fmt(f),
+            Self::NoLoader => {
+                f.write_str("ERR Could not start a thread to build the model, try again")
+            }
             Self::ShutDown => f.write_str("ERR The server is shutting down"),
         }
     }

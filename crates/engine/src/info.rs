@@ -12,7 +12,8 @@ pub struct Info {
     pub running: usize,
     /// Jobs that wait for their model's session.
     pub waiting_for_session: usize,
-    /// Sessions asked for and not begun.
+    /// Places taken in the loader's lines: about the sessions asked for and not begun. A model that
+    /// a client came to wait for has a second place.
     pub builds_waiting: usize,
     /// Values that wait to be freed.
     pub reap_values: usize,

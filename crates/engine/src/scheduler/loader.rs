@@ -5,6 +5,7 @@ use crate::shared::{Shared, lock, wait};
 use crate::{EngineError, build};
 use redisai_core::LogLevel;
 use std::collections::VecDeque;
+use std::io;
 use std::sync::{Arc, Condvar, Mutex, Weak};
 
 /// Models to build: those that somebody waits for first, then those of a load, each in the order
@@ -26,23 +27,38 @@ struct Inner {
 }
 
 impl Loader {
-    /// Puts a model in line. `false`: no thread will ever build it.
-    pub(crate) fn push(&self, shared: &Arc<Shared>, model: &Arc<Model>, urgent: bool) -> bool {
+    /// Puts a model in line; an error if no thread will build it.
+    pub(crate) fn push(
+        &self,
+        shared: &Arc<Shared>,
+        model: &Arc<Model>,
+        urgent: bool,
+    ) -> Result<(), EngineError> {
         let mut inner = lock(&self.inner);
-        if inner.closed || !ensure_thread(&mut inner, shared) {
-            return false;
+        if inner.closed {
+            return Err(EngineError::ShutDown);
         }
-        if urgent {
+        let started = ensure_thread(&mut inner, shared);
+        let served = inner.threads > 0;
+        if served && urgent {
             inner.urgent.push_back(Arc::clone(model));
-        } else {
+        } else if served {
             inner.later.push_back(Arc::downgrade(model));
         }
         drop(inner);
         self.arrived.notify_one();
-        true
+        if let Err(error) = started {
+            let text = format!("Could not start a loader thread: {error}");
+            shared.log(LogLevel::Warning, &text);
+        }
+        if served {
+            Ok(())
+        } else {
+            Err(EngineError::NoLoader)
+        }
     }
 
-    /// Builds that wait.
+    /// Places taken in both lines.
     pub(crate) fn len(&self) -> usize {
         let inner = lock(&self.inner);
         inner.urgent.len() + inner.later.len()
@@ -93,21 +109,17 @@ impl Loader {
     }
 }
 
-fn ensure_thread(inner: &mut Inner, shared: &Arc<Shared>) -> bool {
+/// Starts a thread if those there are have enough to do and there may be more.
+fn ensure_thread(inner: &mut Inner, shared: &Arc<Shared>) -> io::Result<()> {
     let most = shared.config.loader_threads.max(1);
     // Idle threads that an earlier model has not called already.
     let free = inner.idle > inner.urgent.len() + inner.later.len();
     if free || inner.threads >= most {
-        return true;
+        return Ok(());
     }
     let own = Arc::clone(shared);
     let name = format!("ai-loader-{}", inner.threads);
-    match shared.threads.start(name, move || own.loader.work(&own)) {
-        Ok(_) => inner.threads += 1,
-        Err(error) => {
-            let text = format!("Could not start a loader thread: {error}");
-            shared.log(LogLevel::Warning, &text);
-        }
-    }
-    inner.threads > 0
+    shared.threads.start(name, move || own.loader.work(&own))?;
+    inner.threads += 1;
+    Ok(())
 }

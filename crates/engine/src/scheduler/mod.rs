@@ -168,6 +168,7 @@ impl Queues {
             .start(shared)
             .and_then(|()| worker::start_all(shared, &queue));
         if let Err(error) = started {
+            drop(lines);
             queue.close();
             let text = format!("Could not start the threads of queue {name}: {error}");
             shared.log(LogLevel::Warning, &text);
