@@ -6,7 +6,7 @@
 
 use crate::guard;
 use crate::park;
-use crate::server::{Blocked, Ctx, raw};
+use crate::server::{Blocked, Ctx, Flags, raw};
 use crate::state::state;
 use redisai_engine::JobHandle;
 use std::os::raw::{c_int, c_void};
@@ -36,9 +36,10 @@ pub(crate) struct Waiting<F> {
     _finish: std::marker::PhantomData<fn(F)>,
 }
 
-/// Blocks the client of the running command. `None` where it may not block.
-pub(crate) fn block<F: Finish>(ctx: Ctx<'_>) -> Option<Waiting<F>> {
-    if ctx.flags().no_blocking() {
+/// Blocks the client of the running command. `None` where `flags`, the context's, forbid it. They are
+/// the caller's, since asking for them costs the server as much as the rest of this.
+pub(crate) fn block<F: Finish>(ctx: Ctx<'_>, flags: Flags) -> Option<Waiting<F>> {
+    if flags.no_blocking() {
         return None;
     }
     let client = ctx.block(Some(reply::<F>), Some(disconnected), Some(free::<F>))?;

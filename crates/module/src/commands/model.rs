@@ -21,7 +21,7 @@ pub(super) fn get(ctx: Ctx<'_>, args: &Args<'_>) -> Result<(), Error> {
     let coming = matches!(model.state(), ModelState::Unbuilt | ModelState::Building);
     if nameless
         && coming
-        && let Some(waiting) = blocked::block::<GetEnd>(ctx)
+        && let Some(waiting) = blocked::block::<GetEnd>(ctx, ctx.flags())
     {
         let end = GetEnd {
             model: Arc::clone(&model),

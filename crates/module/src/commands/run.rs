@@ -3,7 +3,7 @@
 use crate::blocked::{self, Finish, Waiting};
 use crate::effects;
 use crate::keyspace;
-use crate::server::{Arg, Args, Ctx, Held};
+use crate::server::{Arg, Args, Ctx, Flags, Held};
 use crate::state::state;
 use redisai_command::{Error, ModelRun};
 use redisai_engine::{Inputs, Outcome, Refused, Request};
@@ -11,29 +11,29 @@ use smallvec::SmallVec;
 use std::time::Duration;
 
 pub(super) fn execute(ctx: Ctx<'_>, args: &Args<'_>) -> Result<(), Error> {
-    refuse_in_transaction(ctx)?;
+    let flags = may_block(ctx)?;
     ModelRun::arity(&args.bytes())?;
-    run(ctx, args, ModelRun::parse)
+    run(ctx, flags, args, ModelRun::parse)
 }
 
 pub(super) fn run_deprecated(ctx: Ctx<'_>, args: &Args<'_>) -> Result<(), Error> {
-    refuse_in_transaction(ctx)?;
+    let flags = may_block(ctx)?;
     ModelRun::run_arity(args.all().len())?;
-    run(ctx, args, ModelRun::parse_run)
+    run(ctx, flags, args, ModelRun::parse_run)
 }
 
 /// A client that may not be blocked cannot wait for a run.
-fn refuse_in_transaction(ctx: Ctx<'_>) -> Result<(), Error> {
-    if ctx.flags().no_blocking() {
-        Err(Error::NotInTransaction)
-    } else {
-        Ok(())
+fn may_block(ctx: Ctx<'_>) -> Result<Flags, Error> {
+    let flags = ctx.flags();
+    if flags.no_blocking() {
+        return Err(Error::NotInTransaction);
     }
+    Ok(flags)
 }
 
 type Parse = fn(&[&[u8]], Option<(usize, usize)>) -> Result<ModelRun, Error>;
 
-fn run(ctx: Ctx<'_>, args: &Args<'_>, parse: Parse) -> Result<(), Error> {
+fn run(ctx: Ctx<'_>, flags: Flags, args: &Args<'_>, parse: Parse) -> Result<(), Error> {
     let key = args.get(ModelRun::KEY).ok_or(Error::ModelKeyEmpty)?;
     let model = keyspace::model(ctx, key)?;
     let parsed = parse(&args.bytes(), model.arity())?;
@@ -53,7 +53,7 @@ fn run(ctx: Ctx<'_>, args: &Args<'_>, parse: Parse) -> Result<(), Error> {
         timeout: parsed.timeout_ms.map(Duration::from_millis),
     };
     let keys = outputs.iter().map(|key| key.hold()).collect();
-    let waiting = blocked::block::<RunEnd>(ctx).ok_or(Error::NotInTransaction)?;
+    let waiting = blocked::block::<RunEnd>(ctx, flags).ok_or(Error::NotInTransaction)?;
     submit(request, keys, waiting);
     Ok(())
 }

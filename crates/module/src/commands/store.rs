@@ -53,7 +53,7 @@ fn begin(
         command,
         args: replay(args, parsed),
     };
-    let Some(waiting) = blocked::block::<StoreEnd>(ctx) else {
+    let Some(waiting) = blocked::block::<StoreEnd>(ctx, flags) else {
         state()
             .engine
             .build_here(&effect.model)

@@ -16,7 +16,7 @@ mod string;
 mod words;
 
 pub(crate) use command::{RawCommand, register_command};
-pub(crate) use ctx::{Args, Blocked, Ctx, with_lock};
+pub(crate) use ctx::{Args, Blocked, Ctx, Flags, with_lock};
 pub(crate) use features::{Features, features, probe};
 pub(crate) use info::InfoWriter;
 pub(crate) use key::{Key, Kind};
