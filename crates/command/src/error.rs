@@ -1,7 +1,8 @@
-//! Every error text of the wire, once.
+//! Every error text that a command replies, once.
 //!
 //! The texts are the contract's, misspellings and missing `ERR ` prefixes included. A text of ours
-//! begins with `ERR ` and says what to do. Texts of frameworks go out as they are and have no row.
+//! begins with `ERR ` and says what to do. The engine has its own (a full queue, a backend that
+//! cannot be loaded), and frameworks theirs: those go out as they are and have no row here.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -28,8 +29,6 @@ macro_rules! fixed_texts {
                 /// The limit in force, in bytes.
                 limit: u64,
             },
-            /// `ERR Queue of device … is full`.
-            QueueFull(Echo),
             /// A text that comes from elsewhere (a framework), one line, as it is.
             Text(Cow<'static, str>),
         }
@@ -54,7 +53,6 @@ fixed_texts! {
     WrongType = "WRONGTYPE Operation against a key holding the wrong kind of value",
     TensorKeyEmpty = "ERR tensor key is empty or in a different shard",
     ModelKeyEmpty = "ERR model key is empty",
-    ScriptKeyEmpty = "ERR script key is empty",
     NoRunInfo = "ERR cannot find run info for key",
 
     // AI.TENSORSET.
@@ -90,8 +88,6 @@ fixed_texts! {
     ModelInputNames = "ERR number of model inputs does not match the number of given arguments",
     ModelOutputNames = "ERR number of model outputs does not match the number of given arguments",
     InputsForOther = "ERR INPUTS argument should not be specified for this backend",
-    CouldNotLoadBackend = "ERR Could not load backend",
-    NoQueue = "ERR Could not initialize queue on requested device",
     // AI.MODELSET only.
     NoBatchingOnTfLite = "ERR Auto-batching not supported by the TFLITE backend",
     MinBatchTimeoutWithoutBatchSize = "ERR MINBATCHTIMEOUT specified without BATCHSIZE",
@@ -130,10 +126,9 @@ impl Error {
     /// The text as bytes for the wire: one line, no NUL, not always UTF-8 (it may repeat an
     /// argument).
     pub fn wire(&self) -> Cow<'static, [u8]> {
-        let (before, echo, after): (&str, &Echo, &str) = match self {
-            Self::Trailing(echo) => ("Invalid argument: ", echo, ""),
-            Self::UnknownOption(echo) => ("ERR Invalid argument: ", echo, ""),
-            Self::QueueFull(echo) => ("ERR Queue of device ", echo, " is full"),
+        let (before, echo) = match self {
+            Self::Trailing(echo) => ("Invalid argument: ", echo),
+            Self::UnknownOption(echo) => ("ERR Invalid argument: ", echo),
             Self::Arity(name) => {
                 return format!("ERR wrong number of arguments for '{name}' command")
                     .into_bytes()
@@ -150,9 +145,7 @@ impl Error {
             Self::Text(text) => return one_line(text.as_bytes()).into(),
             other => return other.fixed().unwrap_or_default().as_bytes().into(),
         };
-        [before.as_bytes(), &echo.0, after.as_bytes()]
-            .concat()
-            .into()
+        [before.as_bytes(), &echo.0].concat().into()
     }
 }
 
@@ -188,8 +181,8 @@ fn one_line(bytes: &[u8]) -> Vec<u8> {
 mod tests {
     use super::*;
 
-    /// Error texts of the contract (`redisai-behaviour.md` 1.1 to 1.18, without what DAGs and
-    /// scripts add), copied from it.
+    /// Error texts of the contract (`redisai-behaviour.md` 1.1 to 1.18, without what DAGs, scripts
+    /// and the engine add), copied from it.
     const CONTRACT: &str = "\
 WRONGTYPE Operation against a key holding the wrong kind of value
 ERR invalid data type
@@ -221,15 +214,12 @@ ERR OUTPUTS not specified for TF
 ERR Invalid argument for output_count
 ERR number of model outputs does not match the number of given arguments
 ERR INPUTS argument should not be specified for this backend
-ERR Could not load backend
-ERR Could not initialize queue on requested device
 ERR Auto-batching not supported by the TFLITE backend
 ERR MINBATCHTIMEOUT specified without BATCHSIZE
 ERR Insufficient arguments, INPUTS and OUTPUTS not specified
 ERR INPUTS not specified
 ERR OUTPUTS not specified
 ERR model key is empty
-ERR script key is empty
 ERR Cannot run RedisAI command within a transaction or a LUA script
 ERR Input count must be a positive integer
 Number of keys given as INPUTS here does not match model definition
@@ -274,10 +264,6 @@ ERR unsupported subcommand";
             (
                 Error::UnknownOption(echo()),
                 b"ERR Invalid argument: a  b \xff",
-            ),
-            (
-                Error::QueueFull(Echo::from(b"CPU:1" as &[u8])),
-                b"ERR Queue of device CPU:1 is full",
             ),
             (Error::Text("a\nb".into()), b"a b"),
         ] {
