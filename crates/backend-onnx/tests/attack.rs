@@ -5,6 +5,7 @@
 
 mod common;
 
+use common::onnx::field;
 use common::{fixture, ints, load, logging_host, model, run};
 use redisai_backend_abi::{Host, RaiHost, SYSTEM};
 use redisai_core::{Backend, DType, LoadedModel, Shape, Status, Tensor};
@@ -67,19 +68,6 @@ fn every_truncation() {
         try_everything(whole[..length].to_vec());
     }
     assert!(try_everything(whole));
-}
-
-/// A field of protobuf's wire format.
-fn field(number: u8, bytes: &[u8]) -> Vec<u8> {
-    let mut out = vec![number << 3 | 2];
-    let mut length = bytes.len();
-    while length >= 0x80 {
-        out.push(length as u8 | 0x80);
-        length >>= 7;
-    }
-    out.push(length as u8);
-    out.extend_from_slice(bytes);
-    out
 }
 
 #[test]

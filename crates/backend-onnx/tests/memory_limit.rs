@@ -2,8 +2,8 @@
 
 mod common;
 
-use common::{fixture, floats, ints, run};
-use redisai_core::{Backend, BackendError, LoadKind, LoadRequest, LoadedModel, Status};
+use common::{fixture, floats, ints, onnx, run};
+use redisai_core::{Backend, BackendError, DType, LoadKind, LoadRequest, LoadedModel, Status};
 use std::sync::Arc;
 
 const LIMIT: u64 = 1_000_000;
@@ -91,55 +91,15 @@ fn memory_stays_below_the_limit() {
     assert_eq!(used(), start);
 }
 
-/// A model `y = x + w` with `count` floats of weights, by hand: protobuf's wire format.
+/// A model `y = x + w` with `count` floats of weights.
 fn weights(count: usize) -> Vec<u8> {
-    fn field(number: u64, bytes: &[u8]) -> Vec<u8> {
-        let mut out = varint(number << 3 | 2);
-        out.extend(varint(bytes.len() as u64));
-        out.extend(bytes);
-        out
-    }
-    fn varint(mut value: u64) -> Vec<u8> {
-        let mut out = Vec::new();
-        while value >= 0x80 {
-            out.push(value as u8 | 0x80);
-            value >>= 7;
-        }
-        out.push(value as u8);
-        out
-    }
-    fn number(field: u64, value: u64) -> Vec<u8> {
-        [varint(field << 3), varint(value)].concat()
-    }
-    let value = |name: &[u8]| {
-        let dim = field(1, &field(1, &number(1, count as u64)));
-        let kind = field(1, &[number(1, 1), field(2, &dim[2..])].concat());
-        [field(1, name), field(2, &kind)].concat()
-    };
-    let node = [
-        field(1, b"x"),
-        field(1, b"w"),
-        field(2, b"y"),
-        field(4, b"Add"),
-    ]
-    .concat();
     let data: Vec<u8> = (0..count)
         .flat_map(|index| (index as f32).to_ne_bytes())
         .collect();
-    let tensor = [
-        number(1, count as u64),
-        number(2, 1),
-        field(8, b"w"),
-        field(9, &data),
-    ]
-    .concat();
-    let graph = [
-        field(1, &node),
-        field(2, b"g"),
-        field(5, &tensor),
-        field(11, &value(b"x")),
-        field(12, &value(b"y")),
-    ]
-    .concat();
-    [number(1, 9), field(7, &graph), field(8, &number(2, 20))].concat()
+    onnx::model(
+        &[onnx::node("Add", &["x", "w"], &["y"])],
+        &[onnx::initializer("w", DType::Float, &[count as u64], &data)],
+        &[onnx::value("x", DType::Float)],
+        &[onnx::value("y", DType::Float)],
+    )
 }

@@ -10,6 +10,9 @@
     reason = "each test binary uses its own part"
 )]
 
+pub mod fixture;
+pub mod onnx;
+
 use redisai_backend_abi::{Host, InitOptions, RaiBytes, RaiHost, SYSTEM};
 use redisai_core::{
     AlignedBytes, Backend, BackendError, Buffer, DType, Device, LoadKind, LoadRequest, LoadedModel,

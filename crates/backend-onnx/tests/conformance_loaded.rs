@@ -1,0 +1,104 @@
+//! testkit's cases through the library, as the server loads it; and what only shows there.
+
+mod common;
+
+use redisai_backend_loader::{Environment, LoadError, Loader, LoaderConfig};
+use redisai_core::{Backend, BackendKind, HostServices, LogLevel};
+use redisai_testkit::conformance::{Model, load, run};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// Keeps the log.
+#[derive(Default)]
+struct Door(Mutex<Vec<(LogLevel, String)>>);
+
+impl HostServices for Door {
+    fn log(&self, level: LogLevel, text: &str) {
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push((level, text.to_owned()));
+    }
+}
+
+fn open(library: &Path, python: PathBuf, door: &Arc<Door>) -> Result<Arc<dyn Backend>, LoadError> {
+    let config = LoaderConfig {
+        module: None,
+        backends_path: None,
+        python: Some(python),
+        environment: Environment::default(),
+        test_backends: false,
+        options: vec![("intra_op_threads".to_owned(), b"2".to_vec())],
+        services: Arc::clone(door) as Arc<dyn HostServices>,
+    };
+    Loader::new(config).open(BackendKind::Onnx, Some(library))
+}
+
+/// The site-packages of the framework under test: the loader finds the library in it by itself.
+fn site_packages() -> PathBuf {
+    let library = common::library();
+    let place = library
+        .ancestors()
+        .nth(3)
+        .expect("…/onnxruntime/capi/libonnxruntime.so");
+    place.to_owned()
+}
+
+fn loaded() -> Arc<dyn Backend> {
+    let library = redisai_testkit::built_library("redisai-backend-onnx");
+    open(&library, site_packages(), &Arc::default()).expect("the backend loads")
+}
+
+redisai_testkit::conformance_tests!(loaded(), common::fixture::Onnx);
+
+#[test]
+fn a_missing_framework_is_said_in_words() {
+    let library = redisai_testkit::built_library("redisai-backend-onnx");
+    let empty = std::env::temp_dir();
+    let copy = redisai_testkit::own_copy(&library);
+    let error = open(&copy, empty, &Arc::default()).err().expect("refused");
+    std::fs::remove_file(&copy).unwrap();
+    assert!(error.text.contains("pip install"), "{error}");
+}
+
+#[test]
+fn outputs_are_memory_of_the_host() {
+    let backend = loaded();
+    let session = load(
+        backend.as_ref(),
+        &Model {
+            blob: common::fixture("mlp.onnx"),
+            options: Vec::new(),
+        },
+    )
+    .expect("a model");
+    let outputs = run(session.as_ref(), &[common::floats(&[1, 4], &[0.5; 4])]).expect("it runs");
+    let output = outputs[0].as_ref().expect("a tensor");
+    assert!(
+        !output.buffer().is_foreign(),
+        "an output is not copied again"
+    );
+    assert_eq!(output.bytes().as_ptr() as usize % 64, 0);
+    let figures = backend.figures();
+    let memory = figures
+        .iter()
+        .find(|pair| pair.0 == "onnxruntime_memory")
+        .expect("a figure");
+    assert!(memory.1.parse::<u64>().expect("a number") > 0);
+}
+
+#[test]
+fn a_zip_map_keeps_its_classes() {
+    let backend = loaded();
+    let model = Model {
+        blob: common::fixture("zipmap_string.onnx"),
+        options: Vec::new(),
+    };
+    let session = load(backend.as_ref(), &model).expect("a model");
+    let output = &session.signature().functions[0].outputs[0];
+    assert_eq!(
+        output.classes,
+        [b"pear" as &[u8], b"apple", b"fig"].map(Into::into)
+    );
+    assert_eq!(output.kind, redisai_core::ValueKind::ZipMap);
+}
