@@ -213,36 +213,6 @@ typedef struct DLManagedTensor {
 // backend must not be used again.
 #define RAI_POISONED 9
 
-// The version of this ABI. Another number is another layout; within one version structs only grow
-// at their end, and say their size.
-#define RAI_ABI_VERSION 1
-
-// The type code of `STRING` tensors. Ours, not DLPack's (whose 7 is a float8): bits 8, lanes 1,
-// and the tensor's `offsets` say where each element starts.
-#define RAI_DTYPE_STRING 200
-
-// `RaiTensor.flags`: the memory is the host's own (from `tensor_alloc`, or an input's that was
-// retained). Without it the memory counts as foreign, and is copied before it is kept as a key.
-#define RAI_TENSOR_HOST_MEMORY 1
-
-// `RaiCapabilities.flags`: rows of several requests may be joined along dimension 0.
-#define RAI_CAN_BATCH 1
-
-// `RaiCapabilities.flags`: `cancel` can stop a run.
-#define RAI_CAN_CANCEL 2
-
-// `RaiCapabilities.flags`: models have named functions (scripts).
-#define RAI_HAS_FUNCTIONS 4
-
-// `RaiCapabilities.flags`: dimensions may differ from run to run.
-#define RAI_DYNAMIC_SHAPES 8
-
-// `RaiLoad.kind`: a model.
-#define RAI_LOAD_MODEL 0
-
-// `RaiLoad.kind`: a script's source.
-#define RAI_LOAD_SCRIPT 1
-
 // `RaiValueInfo.kind`: a tensor, or an optional one.
 #define RAI_VALUE_TENSOR 0
 
@@ -272,6 +242,36 @@ typedef struct DLManagedTensor {
 
 // `level` of `RaiHost.log`: what an operator must see.
 #define RAI_LOG_WARNING 3
+
+// The version of this ABI. Another number is another layout; within one version structs only grow
+// at their end, and say their size.
+#define RAI_ABI_VERSION 1
+
+// The type code of `STRING` tensors. Ours, not DLPack's (whose 7 is a float8): bits 8, lanes 1,
+// and the tensor's `offsets` say where each element starts.
+#define RAI_DTYPE_STRING 200
+
+// `RaiTensor.flags`: the memory is the host's own (from `tensor_alloc`, or an input's that was
+// retained). Without it the memory counts as foreign, and is copied before it is kept as a key.
+#define RAI_TENSOR_HOST_MEMORY 1
+
+// `RaiCapabilities.flags`: rows of several requests may be joined along dimension 0.
+#define RAI_CAN_BATCH 1
+
+// `RaiCapabilities.flags`: `cancel` can stop a run.
+#define RAI_CAN_CANCEL 2
+
+// `RaiCapabilities.flags`: models have named functions (scripts).
+#define RAI_HAS_FUNCTIONS 4
+
+// `RaiCapabilities.flags`: dimensions may differ from run to run.
+#define RAI_DYNAMIC_SHAPES 8
+
+// `RaiLoad.kind`: a model.
+#define RAI_LOAD_MODEL 0
+
+// `RaiLoad.kind`: a script's source.
+#define RAI_LOAD_SCRIPT 1
 
 // Bytes that somebody else keeps, for as long as the place where they stand says. Need not be UTF-8,
 // has no NUL at its end. `data` may be null where `len` is 0.
@@ -317,23 +317,55 @@ typedef struct RaiPairs {
     void (*release)(void *ctx);
 } RaiPairs;
 
-// An input: the host's memory, which must not be written to. Valid during the call; whoever keeps
-// it longer calls `retain(owner)` first and `release(owner)` at the end.
-typedef struct RaiView {
-    // Compact, row-major (`strides` is null), in host memory. No alignment is promised beyond what
-    // the capabilities ask for.
-    DLTensor tensor;
-    // For `STRING`: where each element starts, and the length of all bytes at the end; one more
-    // than there are elements. Every element is followed by a NUL that is not part of it. Null for
-    // other dtypes.
-    const uint64_t *offsets;
-    // Handle for `retain` and `release`; never 0.
-    uint64_t owner;
-    // Bytes behind the data that may be read too.
-    uint32_t tail;
+// One input or output of a function, as the model declares it.
+typedef struct RaiValueInfo {
+    // Its name, any bytes.
+    struct RaiBytes name;
+    // `RAI_VALUE_…`.
+    int32_t kind;
+    // Element type; all zeros: not known, or none of ours.
+    DLDataType dtype;
+    // Number of dimensions; −1: not known.
+    int32_t rank;
+    // 0.
+    int32_t reserved;
+    // `rank` dimensions, −1 for each that is not fixed.
+    const int64_t *dims;
+    // For a ZipMap: the class of each column, where known.
+    const struct RaiBytes *classes;
+    // Number of `classes`.
+    size_t n_classes;
+} RaiValueInfo;
+
+// A function of a loaded model. A plain model has one, with an empty name.
+typedef struct RaiFunction {
+    // Its name, any bytes.
+    struct RaiBytes name;
+    // Its inputs, in order.
+    const struct RaiValueInfo *inputs;
+    // Number of `inputs`.
+    size_t n_inputs;
+    // Its outputs, in order.
+    const struct RaiValueInfo *outputs;
+    // Number of `outputs`.
+    size_t n_outputs;
+    // `RAI_VARIADIC_…`.
+    uint32_t flags;
     // 0.
     uint32_t reserved;
-} RaiView;
+} RaiFunction;
+
+// What a loaded model says of itself.
+typedef struct RaiSignature {
+    // Its functions; at least one for a model.
+    const struct RaiFunction *functions;
+    // Number of `functions`.
+    size_t n_functions;
+    // `RAI_CONTROL_FLOW`.
+    uint32_t flags;
+    // 0.
+    uint32_t reserved;
+} RaiSignature;
 
 // A tensor that the receiver owns and releases through `managed->deleter`: from any thread, also
 // after the model is unloaded or poisoned. It must not alias an input unless that input's owner was
@@ -391,6 +423,24 @@ typedef struct RaiHost {
                          struct RaiText *error);
 } RaiHost;
 
+// An input: the host's memory, which must not be written to. Valid during the call; whoever keeps
+// it longer calls `retain(owner)` first and `release(owner)` at the end.
+typedef struct RaiView {
+    // Compact, row-major (`strides` is null), in host memory. No alignment is promised beyond what
+    // the capabilities ask for.
+    DLTensor tensor;
+    // For `STRING`: where each element starts, and the length of all bytes at the end; one more
+    // than there are elements. Every element is followed by a NUL that is not part of it. Null for
+    // other dtypes.
+    const uint64_t *offsets;
+    // Handle for `retain` and `release`; never 0.
+    uint64_t owner;
+    // Bytes behind the data that may be read too.
+    uint32_t tail;
+    // 0.
+    uint32_t reserved;
+} RaiView;
+
 // What a backend can do. The host asks; it never tries and sees.
 typedef struct RaiCapabilities {
     // `RAI_CAN_…`, `RAI_HAS_…`, `RAI_DYNAMIC_SHAPES`.
@@ -430,56 +480,6 @@ typedef struct RaiInfo {
     // What the backend can do. Stays the last member: it grows at its end.
     struct RaiCapabilities capabilities;
 } RaiInfo;
-
-// One input or output of a function, as the model declares it.
-typedef struct RaiValueInfo {
-    // Its name, any bytes.
-    struct RaiBytes name;
-    // `RAI_VALUE_…`.
-    int32_t kind;
-    // Element type; all zeros: not known, or none of ours.
-    DLDataType dtype;
-    // Number of dimensions; −1: not known.
-    int32_t rank;
-    // 0.
-    int32_t reserved;
-    // `rank` dimensions, −1 for each that is not fixed.
-    const int64_t *dims;
-    // For a ZipMap: the class of each column, where known.
-    const struct RaiBytes *classes;
-    // Number of `classes`.
-    size_t n_classes;
-} RaiValueInfo;
-
-// A function of a loaded model. A plain model has one, with an empty name.
-typedef struct RaiFunction {
-    // Its name, any bytes.
-    struct RaiBytes name;
-    // Its inputs, in order.
-    const struct RaiValueInfo *inputs;
-    // Number of `inputs`.
-    size_t n_inputs;
-    // Its outputs, in order.
-    const struct RaiValueInfo *outputs;
-    // Number of `outputs`.
-    size_t n_outputs;
-    // `RAI_VARIADIC_…`.
-    uint32_t flags;
-    // 0.
-    uint32_t reserved;
-} RaiFunction;
-
-// What a loaded model says of itself.
-typedef struct RaiSignature {
-    // Its functions; at least one for a model.
-    const struct RaiFunction *functions;
-    // Number of `functions`.
-    size_t n_functions;
-    // `RAI_CONTROL_FLOW`.
-    uint32_t flags;
-    // 0.
-    uint32_t reserved;
-} RaiSignature;
 
 // A request to build a session.
 typedef struct RaiLoad {

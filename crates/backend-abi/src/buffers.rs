@@ -9,18 +9,23 @@ use std::slice;
 /// Bytes that lie in something else and live as long as it does: a framework's tensor, a retained
 /// input.
 pub struct SharedBytes<O> {
-    data: *const u8,
-    len: usize,
-    tail: usize,
-    foreign: bool,
+    place: Place,
     /// Dropping it ends the memory, on any thread.
     _owner: O,
 }
 
-// SAFETY: the bytes are read only, and `new` asks that they may be read from any thread.
-unsafe impl<O: Send> Send for SharedBytes<O> {}
+/// Where shared bytes lie: the part that is the same for every owner.
+pub(crate) struct Place {
+    data: *const u8,
+    len: usize,
+    tail: usize,
+    foreign: bool,
+}
+
+// SAFETY: the bytes are read only, and `SharedBytes::new` asks that they may be read from any thread.
+unsafe impl Send for Place {}
 // SAFETY: as above.
-unsafe impl<O: Sync> Sync for SharedBytes<O> {}
+unsafe impl Sync for Place {}
 
 impl<O: Send + Sync + 'static> SharedBytes<O> {
     /// `len` bytes at `data` in a framework's own memory.
@@ -30,10 +35,12 @@ impl<O: Send + Sync + 'static> SharedBytes<O> {
     /// and readable from any thread, until `owner` is dropped.
     pub unsafe fn new(data: *const u8, len: usize, owner: O) -> Self {
         Self {
-            data,
-            len,
-            tail: 0,
-            foreign: true,
+            place: Place {
+                data,
+                len,
+                tail: 0,
+                foreign: true,
+            },
             _owner: owner,
         }
     }
@@ -44,14 +51,14 @@ impl<O: Send + Sync + 'static> SharedBytes<O> {
     /// They may.
     #[must_use]
     pub unsafe fn with_tail(mut self, tail: usize) -> Self {
-        self.tail = tail;
+        self.place.tail = tail;
         self
     }
 
     /// Says that the memory came from the host, which counts it.
     #[must_use]
     pub fn in_host_memory(mut self) -> Self {
-        self.foreign = false;
+        self.place.foreign = false;
         self
     }
 }
@@ -59,20 +66,28 @@ impl<O: Send + Sync + 'static> SharedBytes<O> {
 impl<O: Send + Sync + 'static> Buffer for SharedBytes<O> {
     fn bytes(&self) -> &[u8] {
         // SAFETY: the promise of `new`.
-        unsafe { crate::text::slice_of(self.data, self.len) }
+        unsafe { crate::text::slice_of(self.place.data, self.place.len) }
     }
 
     fn tail(&self) -> usize {
-        self.tail
+        self.place.tail
     }
 
     fn is_foreign(&self) -> bool {
-        self.foreign
+        self.place.foreign
     }
 
+    /// Not the whole: its type, that of the owner, says nothing here.
     fn as_any(&self) -> &dyn Any {
-        self
+        &self.place
     }
+}
+
+/// Whether the host counts the memory of a backend's buffer: it came from the host and says so. A
+/// `Vec` or `AlignedBytes` of a backend lies in the library's own heap.
+pub(crate) fn in_host_memory(buffer: &dyn Buffer) -> bool {
+    let any = buffer.as_any();
+    !buffer.is_foreign() && (any.is::<Place>() || any.is::<HostBytes>())
 }
 
 /// Bytes in the host's memory (`tensor_alloc`): 64-aligned, readable up to the next multiple of 64.

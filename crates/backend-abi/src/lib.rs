@@ -25,10 +25,12 @@ mod dlpack;
 mod export;
 mod guard;
 mod host;
+mod host_table;
 pub mod memory;
 mod options;
 pub mod owner;
 mod signature;
+mod signature_table;
 mod status;
 mod table;
 mod tensor;
@@ -39,10 +41,12 @@ pub use dlpack::*;
 pub use export::{Exported, State, entry};
 pub use guard::guard;
 pub use host::{Host, SYSTEM, error_of, import_all, no_memory, put_error};
+pub use host_table::*;
 pub use options::*;
 /// The crate whose traits a backend implements; the macro's own path to it.
 pub use redisai_core as core;
 pub use signature::{ExportedSignature, import_signature};
+pub use signature_table::*;
 pub use status::*;
 pub use table::*;
 pub use tensor::{

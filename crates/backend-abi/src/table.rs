@@ -1,7 +1,9 @@
-//! The two tables, the host's and the backend's, and what their functions take.
+//! The backend's table, and what its functions take and give.
 
-use crate::{DLDataType, DLManagedTensorVersioned, DLTensor, RaiBytes, RaiPair, RaiPairs, RaiText};
-use std::ffi::c_void;
+use crate::{
+    DLDataType, DLManagedTensorVersioned, DLTensor, RaiBytes, RaiHost, RaiPair, RaiPairs,
+    RaiSignature, RaiText,
+};
 use std::ptr;
 
 /// The version of this ABI. Another number is another layout; within one version structs only grow
@@ -32,30 +34,6 @@ pub const RAI_DYNAMIC_SHAPES: u64 = 8;
 pub const RAI_LOAD_MODEL: i32 = 0;
 /// [`RaiLoad::kind`]: a script's source.
 pub const RAI_LOAD_SCRIPT: i32 = 1;
-
-/// [`RaiValueInfo::kind`]: a tensor, or an optional one.
-pub const RAI_VALUE_TENSOR: i32 = 0;
-/// [`RaiValueInfo::kind`]: a sequence of maps to float, given as a FLOAT tensor `[n, classes]`.
-pub const RAI_VALUE_ZIPMAP: i32 = 1;
-/// [`RaiValueInfo::kind`]: anything else; its output is no tensor.
-pub const RAI_VALUE_OTHER: i32 = 2;
-
-/// [`RaiFunction::flags`]: the last input takes all that is left.
-pub const RAI_VARIADIC_INPUTS: u32 = 1;
-/// [`RaiFunction::flags`]: the number of outputs shows only at the run.
-pub const RAI_VARIADIC_OUTPUTS: u32 = 2;
-
-/// [`RaiSignature::flags`]: the model holds operations with sub-graphs (`If`, `Loop`).
-pub const RAI_CONTROL_FLOW: u32 = 1;
-
-/// `level` of [`RaiHost::log`]: for developers.
-pub const RAI_LOG_DEBUG: i32 = 0;
-/// `level` of [`RaiHost::log`]: details.
-pub const RAI_LOG_VERBOSE: i32 = 1;
-/// `level` of [`RaiHost::log`]: what an operator wants to see once.
-pub const RAI_LOG_NOTICE: i32 = 2;
-/// `level` of [`RaiHost::log`]: what an operator must see.
-pub const RAI_LOG_WARNING: i32 = 3;
 
 /// An input: the host's memory, which must not be written to. Valid during the call; whoever keeps
 /// it longer calls `retain(owner)` first and `release(owner)` at the end.
@@ -101,60 +79,6 @@ impl RaiTensor {
         tail: 0,
         flags: 0,
     };
-}
-
-/// What the host does for a backend. Lives for ever; every function may be called from any thread
-/// and takes the table itself first. The backend checks `size` before it uses a member that a later
-/// release added.
-#[repr(C)]
-#[derive(Clone, Copy, Debug)]
-pub struct RaiHost {
-    /// [`RAI_ABI_VERSION`] of the host.
-    pub abi_version: u32,
-    /// Bytes of this table as the host knows it.
-    pub size: u32,
-    /// Memory of the host: `bytes` many, aligned to `align` (a power of two, at most 4096), not
-    /// cleared. Null: refused, which is no reason to abort.
-    pub alloc:
-        Option<unsafe extern "C" fn(host: *const Self, bytes: usize, align: usize) -> *mut c_void>,
-    /// Memory for a tensor, likewise, and readable up to the next multiple of 64. Where a backend
-    /// runs in a process of its own, this is what both processes share.
-    pub tensor_alloc:
-        Option<unsafe extern "C" fn(host: *const Self, bytes: usize, align: usize) -> *mut c_void>,
-    /// Gives back memory of `alloc` or `tensor_alloc`; null is ignored.
-    pub free: Option<unsafe extern "C" fn(host: *const Self, memory: *mut c_void)>,
-    /// Writes a line to the log (`RAI_LOG_…`). The text is never a format.
-    pub log: Option<unsafe extern "C" fn(host: *const Self, level: i32, text: RaiBytes)>,
-    /// Keeps an input's or a model blob's memory beyond the call that brought it.
-    pub retain: Option<unsafe extern "C" fn(host: *const Self, owner: u64)>,
-    /// Ends one `retain`.
-    pub release: Option<unsafe extern "C" fn(host: *const Self, owner: u64)>,
-    /// Runs a server command for a script. `call_ctx` is the run's. On `RAI_OK` `reply` gets the
-    /// reply as RESP2 bytes, otherwise an error text. Waits until the run's deadline.
-    pub call: Option<
-        unsafe extern "C" fn(
-            host: *const Self,
-            call_ctx: u64,
-            argv: *const RaiBytes,
-            argc: usize,
-            reply: *mut RaiText,
-        ) -> i32,
-    >,
-    /// Runs the model of a key for a script, on the calling thread. Takes the `inputs` over, whatever
-    /// it returns. On `RAI_OK` `outputs` holds `n_outputs` tensors, otherwise none, and `error` a
-    /// text.
-    pub run_model: Option<
-        unsafe extern "C" fn(
-            host: *const Self,
-            call_ctx: u64,
-            key: RaiBytes,
-            inputs: *mut RaiTensor,
-            n_inputs: usize,
-            outputs: *mut RaiTensor,
-            n_outputs: usize,
-            error: *mut RaiText,
-        ) -> i32,
-    >,
 }
 
 /// What a backend can do. The host asks; it never tries and sees.
@@ -216,62 +140,6 @@ pub struct RaiInfo {
     pub framework: RaiBytes,
     /// What the backend can do. Stays the last member: it grows at its end.
     pub capabilities: RaiCapabilities,
-}
-
-/// One input or output of a function, as the model declares it.
-#[repr(C)]
-#[derive(Clone, Copy, Debug)]
-pub struct RaiValueInfo {
-    /// Its name, any bytes.
-    pub name: RaiBytes,
-    /// `RAI_VALUE_…`.
-    pub kind: i32,
-    /// Element type; all zeros: not known, or none of ours.
-    pub dtype: DLDataType,
-    /// Number of dimensions; −1: not known.
-    pub rank: i32,
-    /// 0.
-    pub reserved: i32,
-    /// `rank` dimensions, −1 for each that is not fixed.
-    pub dims: *const i64,
-    /// For a ZipMap: the class of each column, where known.
-    pub classes: *const RaiBytes,
-    /// Number of `classes`.
-    pub n_classes: usize,
-}
-
-/// A function of a loaded model. A plain model has one, with an empty name.
-#[repr(C)]
-#[derive(Clone, Copy, Debug)]
-pub struct RaiFunction {
-    /// Its name, any bytes.
-    pub name: RaiBytes,
-    /// Its inputs, in order.
-    pub inputs: *const RaiValueInfo,
-    /// Number of `inputs`.
-    pub n_inputs: usize,
-    /// Its outputs, in order.
-    pub outputs: *const RaiValueInfo,
-    /// Number of `outputs`.
-    pub n_outputs: usize,
-    /// `RAI_VARIADIC_…`.
-    pub flags: u32,
-    /// 0.
-    pub reserved: u32,
-}
-
-/// What a loaded model says of itself.
-#[repr(C)]
-#[derive(Clone, Copy, Debug)]
-pub struct RaiSignature {
-    /// Its functions; at least one for a model.
-    pub functions: *const RaiFunction,
-    /// Number of `functions`.
-    pub n_functions: usize,
-    /// `RAI_CONTROL_FLOW`.
-    pub flags: u32,
-    /// 0.
-    pub reserved: u32,
 }
 
 /// A request to build a session.

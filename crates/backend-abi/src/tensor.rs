@@ -3,7 +3,8 @@
 use crate::{
     DLDataType, DLDevice, DLDeviceType, DLManagedTensorVersioned, DLPACK_FLAG_BITMASK_READ_ONLY,
     DLPACK_MAJOR_VERSION, DLPACK_MINOR_VERSION, DLPackVersion, DLTensor, Host,
-    RAI_TENSOR_HOST_MEMORY, RaiTensor, RaiView, SharedBytes, guard::guard, text::slice_of,
+    RAI_TENSOR_HOST_MEMORY, RaiTensor, RaiView, SharedBytes, buffers::in_host_memory, guard::guard,
+    text::slice_of,
 };
 use redisai_core::{BackendError, Buffer, DType, Shape, Status, Tensor, TensorError};
 use std::ptr::{self, NonNull};
@@ -122,16 +123,6 @@ fn export(tensor: Arc<Tensor>, host_memory: bool) -> RaiTensor {
         tail,
         flags,
     }
-}
-
-/// Whether the host counts this memory of a backend: it came from `tensor_alloc`, with an input or
-/// from `run_model`. A `Vec` or `AlignedBytes` lies in the library's own heap.
-fn in_host_memory(buffer: &dyn Buffer) -> bool {
-    let any = buffer.as_any();
-    let ours = any.is::<crate::HostBytes>()
-        || any.is::<SharedBytes<Retained>>()
-        || any.is::<SharedBytes<Managed>>();
-    ours && !buffer.is_foreign()
 }
 
 unsafe extern "C" fn delete_exported(this: *mut DLManagedTensorVersioned) {

@@ -12,6 +12,7 @@
 //! | `sleep MS` | waits, then as `identity`; `cancel` ends the wait with `CANCELLED` |
 //! | `gate PATH` | waits until somebody who opened the FIFO at PATH for writing writes to it or closes it, then as `identity`; `cancel` ends the wait likewise |
 //! | `fail TEXT` | fails with `RUN_FAILED` and that text |
+//! | `gate-load PATH` | (at load) waits at that FIFO, where no `cancel` reaches it; a run is then as `identity` |
 //! | `fail-load TEXT` | (at load) `BAD_MODEL` and that text |
 //! | `panic TEXT`, `panic-load TEXT` | panics, in the run or at load |
 //! | `crash`, `crash segv` | kills the process by abort, or by a write through a null pointer |

@@ -11,6 +11,9 @@ use redisai_core::{
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+/// The number of a wait that belongs to no run.
+const NO_RUN: u64 = u64::MAX;
+
 /// A loaded model of the mock.
 pub(crate) struct MockModel {
     definition: Definition,
@@ -26,6 +29,7 @@ impl MockModel {
                 return Err(BackendError::new(Status::BadModel, text.clone()));
             }
             Operation::PanicLoad(text) => panic!("{text}"),
+            Operation::GateLoad(path) => shared.waiting.gate(NO_RUN, path)?,
             _ => {}
         }
         shared.sessions.fetch_add(1, Ordering::Relaxed);
@@ -69,7 +73,7 @@ impl MockModel {
     fn execute(&self, run: &Run<'_>) -> Result<RunOutput, BackendError> {
         let host = self.shared.host;
         match &self.definition.operation {
-            Operation::Identity => identity(run),
+            Operation::Identity | Operation::GateLoad(_) => identity(run),
             Operation::Copy => each(run, |input| {
                 let data = HostBytes::copy_of(host, input.bytes());
                 let data = data.ok_or_else(|| no_memory(input.bytes().len()))?;

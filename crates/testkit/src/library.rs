@@ -23,16 +23,27 @@ pub fn built_library(package: &str) -> PathBuf {
 }
 
 fn build(package: &str) -> PathBuf {
-    // <target>/<profile>/deps/<test>
+    // <target>/<profile>/deps/<test>, or …/examples/<example>
     let test = std::env::current_exe().expect("the test's own path");
     let profile = test
         .ancestors()
-        .find(|path| path.file_name().is_some_and(|name| name == "deps"))
+        .find(|path| path.ends_with("deps") || path.ends_with("examples"))
         .and_then(Path::parent)
         .expect("a test lies in deps");
     let target = profile
         .parent()
         .expect("a profile lies in a target directory");
+    // Built with --target (as for a sanitizer), it is <target>/<triple>/<profile>.
+    let triple = target
+        .file_name()
+        .and_then(|name| name.to_str())
+        .filter(|name| name.contains("-linux-"));
+    let target = match triple {
+        Some(_) => target
+            .parent()
+            .expect("a triple lies in a target directory"),
+        None => target,
+    };
     let profile = match profile.file_name().and_then(|name| name.to_str()) {
         None | Some("debug") => "dev",
         Some(name) => name,
@@ -44,6 +55,7 @@ fn build(package: &str) -> PathBuf {
         .arg("--target-dir")
         .arg(target)
         .arg("--message-format=json-render-diagnostics")
+        .args(triple.iter().flat_map(|triple| ["--target", triple]))
         .output()
         .expect("cargo runs");
     let errors = String::from_utf8_lossy(&output.stderr);

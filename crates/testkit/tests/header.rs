@@ -6,7 +6,13 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The files of `redisai-backend-abi` that hold types of the border.
-const SOURCES: [&str; 3] = ["status.rs", "text.rs", "table.rs"];
+const SOURCES: [&str; 5] = [
+    "status.rs",
+    "text.rs",
+    "signature_table.rs",
+    "host_table.rs",
+    "table.rs",
+];
 const OPTIONS: &str = "options.rs";
 const DLPACK: &str = "dlpack.rs";
 
