@@ -318,3 +318,6 @@ fn refused(why: &str) -> BackendError {
         format!("ERR a tensor that came from the other side {why}"),
     )
 }
+
+#[cfg(test)]
+mod tests;

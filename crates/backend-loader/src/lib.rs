@@ -54,3 +54,16 @@ pub fn file_of(address: *const ()) -> Option<PathBuf> {
     // The server may have been started in another directory than it works in by now.
     Some(std::path::absolute(&path).unwrap_or(path))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_program_finds_itself() {
+        let own = file_of(file_of as *const ()).unwrap();
+        let exe = std::env::current_exe().unwrap();
+        assert_eq!(own.canonicalize().unwrap(), exe.canonicalize().unwrap());
+        assert_eq!(file_of(std::ptr::null()), None);
+    }
+}

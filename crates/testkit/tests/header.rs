@@ -129,14 +129,14 @@ fn strings(source: &str) -> String {
     let mut comment = String::new();
     for line in source.lines() {
         if let Some(words) = line.strip_prefix("/// ") {
-            comment += &format!("// {words}\n");
+            comment.extend(["// ", words, "\n"]);
             continue;
         }
         if let Some((name, value)) = line
             .strip_prefix("pub const ")
             .and_then(|rest| rest.strip_suffix(';')?.split_once(": &str = "))
         {
-            text += &format!("{comment}#define {name} {value}\n");
+            text.extend([&comment, "#define ", name, " ", value, "\n"]);
         }
         comment.clear();
     }
