@@ -1,8 +1,7 @@
 //! The context of a command or callback, and blocked clients.
 
-use super::{Arg, Held, Vector, raw, rm};
-use smallvec::SmallVec;
-use std::ffi::{CStr, CString};
+use super::{Vector, raw, rm};
+use std::ffi::CStr;
 use std::marker::PhantomData;
 use std::os::raw::c_void;
 use std::ptr::{NonNull, null_mut};
@@ -85,76 +84,6 @@ impl Ctx<'_> {
     pub(crate) fn select(self, db: i32) -> bool {
         // SAFETY: the context is valid.
         unsafe { rm!(RedisModule_SelectDb(self.ctx, db)) == raw::REDISMODULE_OK as i32 }
-    }
-
-    /// Replies a simple string.
-    pub(crate) fn reply_simple(self, text: &CStr) {
-        // SAFETY: the context is valid, the text ends with a NUL.
-        unsafe { rm!(RedisModule_ReplyWithSimpleString(self.ctx, text.as_ptr())) };
-    }
-
-    /// Replies an error with this text, bytes as they are, but one line.
-    pub(crate) fn reply_error(self, text: &[u8]) {
-        let clean: Vec<u8> = text
-            .iter()
-            .map(|&byte| {
-                if matches!(byte, b'\0' | b'\n' | b'\r') {
-                    b' '
-                } else {
-                    byte
-                }
-            })
-            .collect();
-        let text = CString::new(clean).unwrap_or_default();
-        // SAFETY: as above.
-        unsafe { rm!(RedisModule_ReplyWithError(self.ctx, text.as_ptr())) };
-    }
-
-    /// Replies an integer.
-    pub(crate) fn reply_integer(self, value: i64) {
-        // SAFETY: the context is valid.
-        unsafe { rm!(RedisModule_ReplyWithLongLong(self.ctx, value)) };
-    }
-
-    /// Replies a floating point number: a bulk string in RESP2, native in RESP3.
-    pub(crate) fn reply_double(self, value: f64) {
-        // SAFETY: the context is valid.
-        unsafe { rm!(RedisModule_ReplyWithDouble(self.ctx, value)) };
-    }
-
-    /// Replies a bulk string with a copy of these bytes.
-    pub(crate) fn reply_bulk(self, bytes: &[u8]) {
-        // SAFETY: the context is valid; the server copies the bytes.
-        unsafe {
-            rm!(RedisModule_ReplyWithStringBuffer(
-                self.ctx,
-                bytes.as_ptr().cast(),
-                bytes.len()
-            ))
-        };
-    }
-
-    /// Replies a held string; newer servers do so without a copy.
-    pub(crate) fn reply_held(self, held: &Held) {
-        // SAFETY: the context is valid; the string is alive and never changed.
-        unsafe { rm!(RedisModule_ReplyWithString(self.ctx, held.lend())) };
-    }
-
-    /// Opens an array reply of so many elements, which follow.
-    pub(crate) fn reply_array(self, len: usize) {
-        // SAFETY: the context is valid.
-        unsafe {
-            rm!(RedisModule_ReplyWithArray(
-                self.ctx,
-                i64::try_from(len).unwrap_or(i64::MAX)
-            ))
-        };
-    }
-
-    /// Replies null.
-    pub(crate) fn reply_null(self) {
-        // SAFETY: the context is valid.
-        unsafe { rm!(RedisModule_ReplyWithNull(self.ctx)) };
     }
 
     /// Sends the running command to replicas and the append-only file as it came.
@@ -272,39 +201,6 @@ impl Blocked {
         }
         // SAFETY: called once, since it takes the value; the data passes to the free callback.
         unsafe { rm!(RedisModule_UnblockClient(self.0.as_ptr(), data)) };
-    }
-}
-
-/// The arguments of a command as byte slices beside the server's strings.
-pub(crate) struct Args<'a> {
-    args: SmallVec<[Arg<'a>; 16]>,
-}
-
-impl<'a> Args<'a> {
-    /// # Safety
-    /// `argv` holds `argc` strings that live, unchanged, for `'a`.
-    pub(crate) unsafe fn new(argv: *mut *mut raw::RedisModuleString, argc: i32) -> Self {
-        let argc = usize::try_from(argc).unwrap_or(0);
-        // SAFETY: the caller's promise.
-        let args = (0..argc)
-            .filter_map(|i| unsafe { Arg::new(*argv.add(i)) })
-            .collect();
-        Self { args }
-    }
-
-    /// The arguments.
-    pub(crate) fn all(&self) -> &[Arg<'a>] {
-        &self.args
-    }
-
-    /// One of them.
-    pub(crate) fn get(&self, index: usize) -> Option<Arg<'a>> {
-        self.args.get(index).copied()
-    }
-
-    /// Their bytes.
-    pub(crate) fn bytes(&self) -> SmallVec<[&'a [u8]; 16]> {
-        self.args.iter().map(|arg| arg.bytes()).collect()
     }
 }
 

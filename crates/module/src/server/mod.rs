@@ -6,17 +6,20 @@
 
 #[cfg_attr(test, allow(dead_code, reason = "tests run without a server"))]
 mod alloc;
+mod args;
 mod command;
 mod ctx;
 mod features;
 mod info;
 mod key;
 mod log;
+mod reply;
 mod string;
 mod words;
 
+pub(crate) use args::Args;
 pub(crate) use command::{RawCommand, register_command};
-pub(crate) use ctx::{Args, Blocked, Ctx, Flags, with_lock};
+pub(crate) use ctx::{Blocked, Ctx, Flags, with_lock};
 pub(crate) use features::{Features, features, probe};
 pub(crate) use info::InfoWriter;
 pub(crate) use key::{Key, Kind};
