@@ -1,0 +1,232 @@
+//! The loop: sends, waits, measures.
+
+use crate::connection::Connection;
+use crate::options::Options;
+use crate::schedule::Poisson;
+use hdrhistogram::Histogram;
+use rustix::buffer::spare_capacity;
+use rustix::event::{Timespec, epoll};
+use serde_json::{Value, json};
+use std::os::fd::OwnedFd;
+use std::time::{Duration, Instant};
+
+/// What is read at once. Larger than most replies, smaller than the second-level cache.
+const BUFFER: usize = 256 * 1024;
+/// How long replies may take after the end.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Runs the load and gives the report.
+pub(crate) fn run(options: &Options) -> Result<Value, String> {
+    let mut load = Load::open(options).map_err(|error| error.to_string())?;
+    load.work()?;
+    load.measured.report()
+}
+
+struct Load<'a> {
+    options: &'a Options,
+    connections: Vec<Connection<'a>>,
+    poll: OwnedFd,
+    poisson: Option<Poisson>,
+    /// The connection of the next arrival.
+    turn: usize,
+    end: Instant,
+    measured: Measured,
+}
+
+impl<'a> Load<'a> {
+    fn open(options: &'a Options) -> std::io::Result<Self> {
+        let poll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
+        let mut connections = Vec::with_capacity(options.connections);
+        for index in 0..options.connections {
+            let request = &options.requests[index % options.requests.len()];
+            let connection = Connection::open(options.port, request, options.replies)?;
+            let data = epoll::EventData::new_u64(index as u64);
+            epoll::add(&poll, &connection.stream, data, epoll::EventFlags::IN)?;
+            connections.push(connection);
+        }
+        let start = Instant::now();
+        let poisson = (options.rate > 0.0).then(|| Poisson::new(start, options.rate, options.seed));
+        let begin = start + options.warmup;
+        let end = begin + options.time;
+        let measured = Measured::new(begin, end, poisson.is_some());
+        Ok(Self {
+            options,
+            connections,
+            poll,
+            poisson,
+            turn: 0,
+            end,
+            measured,
+        })
+    }
+
+    fn work(&mut self) -> Result<(), String> {
+        if self.poisson.is_none() {
+            for index in 0..self.connections.len() {
+                (0..self.options.pipeline)
+                    .for_each(|_| self.connections[index].add(Instant::now()));
+                self.send(index)?;
+            }
+        }
+        let mut buffer = vec![0; BUFFER];
+        let mut events = Vec::with_capacity(self.connections.len());
+        loop {
+            let now = Instant::now();
+            if now > self.end {
+                if self
+                    .connections
+                    .iter()
+                    .all(|connection| connection.waiting() == 0)
+                {
+                    return Ok(());
+                }
+                if now > self.end + PATIENCE {
+                    return Err("replies are missing".to_owned());
+                }
+            }
+            let wait = self.send_arrivals(now)?;
+            events.clear();
+            epoll::wait(&self.poll, spare_capacity(&mut events), Some(&wait))
+                .map_err(|error| error.to_string())?;
+            for event in &events {
+                let index = event.data.u64() as usize;
+                let flags = event.flags;
+                if flags.contains(epoll::EventFlags::OUT) {
+                    self.send(index)?;
+                }
+                if flags.intersects(!epoll::EventFlags::OUT) {
+                    self.receive(index, &mut buffer)?;
+                }
+            }
+        }
+    }
+
+    /// Open loop: sends what is due; gives the time until the next.
+    fn send_arrivals(&mut self, now: Instant) -> Result<Timespec, String> {
+        let mut next = now + Duration::from_millis(100);
+        while let Some(poisson) = &mut self.poisson {
+            let due = poisson.next();
+            if due > self.end {
+                break;
+            }
+            if due > now {
+                next = next.min(due);
+                break;
+            }
+            poisson.advance();
+            let index = self.turn;
+            self.turn = (index + 1) % self.connections.len();
+            self.connections[index].add(due);
+            self.send(index)?;
+        }
+        let wait = next - now;
+        Ok(Timespec {
+            tv_sec: wait.as_secs() as i64,
+            tv_nsec: wait.subsec_nanos().into(),
+        })
+    }
+
+    fn send(&mut self, index: usize) -> Result<(), String> {
+        let connection = &mut self.connections[index];
+        let more = connection.send()?;
+        connection.watch_writing(&self.poll, index, more)
+    }
+
+    fn receive(&mut self, index: usize, buffer: &mut [u8]) -> Result<(), String> {
+        let connection = &mut self.connections[index];
+        let measured = &mut self.measured;
+        let mut ended = 0;
+        connection.receive(buffer, |due| {
+            measured.ended(due, Instant::now());
+            ended += 1;
+        })?;
+        let now = Instant::now();
+        if ended == 0 || self.poisson.is_some() || now > self.end {
+            return Ok(());
+        }
+        (0..ended).for_each(|_| connection.add(now));
+        self.send(index)
+    }
+}
+
+impl Connection<'_> {
+    /// Has the loop told when the socket takes more, if something is left.
+    fn watch_writing(&mut self, poll: &OwnedFd, index: usize, more: bool) -> Result<(), String> {
+        if more == self.watches_writing {
+            return Ok(());
+        }
+        self.watches_writing = more;
+        let mut flags = epoll::EventFlags::IN;
+        flags.set(epoll::EventFlags::OUT, more);
+        let data = epoll::EventData::new_u64(index as u64);
+        epoll::modify(poll, &self.stream, data, flags).map_err(|error| error.to_string())
+    }
+}
+
+/// What was measured.
+struct Measured {
+    begin: Instant,
+    end: Instant,
+    open_loop: bool,
+    /// The first end of a request after the warm-up, from which on rates are counted.
+    first: Option<Instant>,
+    last: Option<Instant>,
+    /// Nanoseconds.
+    latencies: Histogram<u64>,
+}
+
+impl Measured {
+    fn new(begin: Instant, end: Instant, open_loop: bool) -> Self {
+        // Three digits from a nanosecond to an hour.
+        let latencies = Histogram::new_with_bounds(1, 3_600_000_000_000, 3).expect("good bounds");
+        Self {
+            begin,
+            end,
+            open_loop,
+            first: None,
+            last: None,
+            latencies,
+        }
+    }
+
+    fn ended(&mut self, due: Instant, now: Instant) {
+        // An open loop also counts what was due in time and came late: else it would look good by
+        // leaving out its worst.
+        let counts = if self.open_loop {
+            due >= self.begin
+        } else {
+            now >= self.begin && now <= self.end
+        };
+        if !counts {
+            return;
+        }
+        if self.first.is_none() {
+            self.first = Some(now);
+            return;
+        }
+        self.last = Some(now);
+        let nanos = u64::try_from((now - due).as_nanos()).unwrap_or(u64::MAX);
+        self.latencies.saturating_record(nanos);
+    }
+
+    fn report(&self) -> Result<Value, String> {
+        let (Some(first), Some(last)) = (self.first, self.last) else {
+            return Err("fewer than two requests ended in the time".to_owned());
+        };
+        let seconds = (last - first).as_secs_f64();
+        let micros = |quantile| self.latencies.value_at_quantile(quantile) as f64 / 1e3;
+        Ok(json!({
+            "requests": self.latencies.len(),
+            "seconds": seconds,
+            "rate": self.latencies.len() as f64 / seconds,
+            "latency_us": {
+                "mean": self.latencies.mean() / 1e3,
+                "p50": micros(0.5),
+                "p90": micros(0.9),
+                "p99": micros(0.99),
+                "p999": micros(0.999),
+                "max": self.latencies.max() as f64 / 1e3,
+            },
+        }))
+    }
+}
