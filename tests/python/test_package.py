@@ -60,6 +60,8 @@ def clone(tmp_path_factory):
         if (ROOT / name).is_file():
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(ROOT / name, folder / name)
+    subprocess.run(["git", "init", "--quiet", folder], check=True)
+    subprocess.run(["git", "add", "--all"], cwd=folder, check=True)
     return folder
 
 
