@@ -185,12 +185,6 @@ impl Engine {
         self.shared.reaper.offer(value, bytes)
     }
 
-    /// Deadlines that the timer holds, those of ended jobs included.
-    #[cfg(all(test, not(loom)))]
-    pub(crate) fn deadlines_kept(&self) -> usize {
-        self.shared.timer.deadlines_kept()
-    }
-
     /// Figures for `INFO`.
     pub fn info(&self) -> Info {
         info::info(&self.shared)

@@ -19,6 +19,8 @@ pub struct Info {
     pub reap_values: usize,
     /// Their bytes, as they were offered.
     pub reap_bytes: usize,
+    /// Threads of the engine that are alive.
+    pub threads: usize,
     /// How often the timer has woken up.
     pub timer_wakes: u64,
 }
@@ -67,6 +69,7 @@ pub(crate) fn info(shared: &Shared) -> Info {
         builds_waiting: shared.loader.len(),
         reap_values,
         reap_bytes,
+        threads: shared.threads.alive(),
         timer_wakes: shared.timer.wakes(),
     }
 }

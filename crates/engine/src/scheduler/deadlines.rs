@@ -82,18 +82,33 @@ impl Deadlines {
         }
         due
     }
-
-    /// How many there are, those of jobs that are gone included.
-    #[cfg(all(test, not(loom)))]
-    pub(crate) fn len(&self) -> usize {
-        self.heap.len()
-    }
 }
 
 #[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
     use crate::tests::{Rig, request};
+
+    #[test]
+    fn those_that_are_gone_do_not_pile_up() {
+        let rig = Rig::new();
+        let model = rig.unbuilt("echo");
+        let job = |at| Arc::new(Job::new(request(&model), at, Box::new(|_, _| ())));
+        let mut deadlines = Deadlines::default();
+        // The first stays, so that none behind it comes to the front.
+        let first = job(1);
+        deadlines.push(&first);
+        for at in 2..10_000 {
+            deadlines.push(&job(at));
+            assert!(deadlines.heap.len() <= PURGE_AT + 1);
+        }
+        // Those that are alive are kept, however many.
+        let alive: Vec<_> = (0..5_000).map(|_| job(7)).collect();
+        for job in &alive {
+            deadlines.push(job);
+        }
+        assert_eq!(deadlines.take_due(10_000).len(), 5_001);
+    }
 
     #[test]
     fn they_come_in_order_and_without_those_that_are_gone() {

@@ -65,6 +65,11 @@ impl Threads {
         Ok(clock)
     }
 
+    /// Threads that are alive.
+    pub(crate) fn alive(&self) -> usize {
+        lock(&self.inner).alive
+    }
+
     /// Waits until all threads have ended, `limit` at most, and joins those that have. Gives the
     /// number of those that have not.
     pub(crate) fn join(&self, limit: Duration) -> usize {

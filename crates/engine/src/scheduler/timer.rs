@@ -143,12 +143,6 @@ impl Timer {
         lock(&self.slots).all.clone()
     }
 
-    /// Deadlines in the heap.
-    #[cfg(all(test, not(loom)))]
-    pub(crate) fn deadlines_kept(&self) -> usize {
-        lock(&self.inner).deadlines.len()
-    }
-
     fn first_slot(&self) -> u64 {
         let slots = lock(&self.slots);
         slots

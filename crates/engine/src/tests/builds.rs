@@ -150,6 +150,21 @@ fn models_of_a_missing_backend_are_built_when_it_comes() {
 }
 
 #[test]
+fn a_store_that_finds_the_backend_helps_the_others() {
+    let rig = Rig::new();
+    rig.backends.set_missing(BackendKind::Onnx, true);
+    let failed = rig.unbuilt("echo");
+    rig.engine.build_background(&failed);
+    rig.built(&failed).unwrap_err();
+    rig.backends.set_missing(BackendKind::Onnx, false);
+    // A run does not search again.
+    rig.submit(&failed, None).result().unwrap_err();
+    rig.model("echo 1 1 stored");
+    assert_eq!(rig.backends.wait_loads(2).len(), 2);
+    rig.built(&failed).unwrap();
+}
+
+#[test]
 fn background_builds_stand_behind_the_others() {
     let rig = Rig::new();
     let first = rig.unbuilt("holdload");
@@ -183,12 +198,15 @@ fn several_loader_threads_build_at_one_time() {
         loader_threads: 2,
         ..Config::default()
     });
+    // One thread is there and idle; that must not keep the second from being started.
+    let first = rig.unbuilt("echo");
+    rig.built(&first).unwrap();
     let models: Vec<_> = (0..3).map(|_| rig.unbuilt("holdload")).collect();
     for model in &models {
         rig.engine.build(model, Box::new(|_| ()));
     }
     // Two are begun, the third waits.
-    rig.backends.wait_loads(2);
+    rig.backends.wait_loads(3);
     assert_eq!(rig.engine.info().builds_waiting, 1);
     rig.backends.release(3);
     for model in &models {
@@ -199,7 +217,7 @@ fn several_loader_threads_build_at_one_time() {
     for model in &models {
         rig.engine.build(model, Box::new(|_| ()));
     }
-    rig.backends.wait_loads(5);
+    rig.backends.wait_loads(6);
     rig.backends.release(2);
 }
 

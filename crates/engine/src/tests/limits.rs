@@ -112,22 +112,21 @@ fn gpu_and_gpu_0_share_a_queue() {
 
 #[test]
 fn threads_have_names_and_take_no_signals() {
+    let status = || std::fs::read_to_string("/proc/thread-self/status").unwrap();
+    let before = blocked_signals(&status());
     let rig = Rig::new();
     let model = rig.model("echo");
+    // The thread that starts others gets its own signals back.
+    assert_eq!(blocked_signals(&status()), before);
     let (send, receive) = channel();
     let completion = Box::new(move |_, _| {
         let name = std::thread::current().name().map(str::to_owned);
-        let status = std::fs::read_to_string("/proc/thread-self/status").unwrap();
-        send.send((name, status)).unwrap();
+        send.send((name, status())).unwrap();
     });
     rig.engine.submit(request(&model), completion).unwrap();
     let (name, status) = receive.recv_timeout(PATIENCE).unwrap();
     assert_eq!(name.as_deref(), Some("ai-CPU-0"));
-    let line = status
-        .lines()
-        .find(|line| line.starts_with("SigBlk:"))
-        .unwrap();
-    let mask = u64::from_str_radix(line["SigBlk:".len()..].trim(), 16).unwrap();
+    let mask = blocked_signals(&status);
     for (signal, blocked) in [
         (libc::SIGTERM, true),
         (libc::SIGINT, true),
@@ -137,6 +136,14 @@ fn threads_have_names_and_take_no_signals() {
     ] {
         assert_eq!(mask >> (signal - 1) & 1 == 1, blocked, "signal {signal}");
     }
+}
+
+fn blocked_signals(status: &str) -> u64 {
+    let line = status
+        .lines()
+        .find(|line| line.starts_with("SigBlk:"))
+        .unwrap();
+    u64::from_str_radix(line["SigBlk:".len()..].trim(), 16).unwrap()
 }
 
 #[test]

@@ -87,6 +87,15 @@ impl Rig {
         self.log.lines.lock().unwrap().clone()
     }
 
+    /// Waits until the engine has so many threads.
+    pub(crate) fn wait_threads(&self, count: usize) {
+        let begun = std::time::Instant::now();
+        while self.engine.info().threads != count {
+            assert!(begun.elapsed() < PATIENCE, "{:?}", self.engine.info());
+            std::thread::yield_now();
+        }
+    }
+
     /// Moves the clock.
     pub(crate) fn pass(&self, ms: u64) {
         self.clock.advance(Duration::from_millis(ms));
