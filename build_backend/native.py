@@ -30,12 +30,17 @@ PACKAGES = ["redisai-module", "redisai-backend-onnx"]
 
 
 def build_env() -> dict[str, str]:
-    """Gives the variables that let bindgen work without a system clang.
+    """Gives the variables of a build; what the caller has set is kept.
 
-    libclang comes from PyPI; that wheel lacks clang's own headers, so gcc's stand in. What the
-    caller has set is kept.
+    Two let bindgen work without a system clang: libclang comes from PyPI, and since that wheel
+    lacks clang's own headers, gcc's stand in. One tells the commit.
     """
     env: dict[str, str] = {}
+    if "REDISAI_GIT_SHA" not in os.environ and (ROOT / ".git").exists():
+        command = ["git", "rev-parse", "HEAD"]
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+        if commit := done.stdout.strip():
+            env["REDISAI_GIT_SHA"] = commit
     spec = importlib.util.find_spec("clang")
     if "LIBCLANG_PATH" not in os.environ and spec and spec.submodule_search_locations:
         native = Path(spec.submodule_search_locations[0]) / "native"

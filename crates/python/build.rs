@@ -1,22 +1,15 @@
-//! Hands the compiler facts that only a build knows: commit, rustc, target, profile.
+//! Hands the compiler facts that only a build knows.
 
 use std::env;
-use std::path::Path;
 use std::process::Command;
 
 fn main() {
     let rustc = env::var("RUSTC").unwrap_or_else(|_| "rustc".to_owned());
     set("REDISAI_RUSTC", &output(&rustc, &["--version"]));
-    set("REDISAI_GIT_SHA", &output("git", &["rev-parse", "HEAD"]));
     set("REDISAI_TARGET", &env::var("TARGET").unwrap_or_default());
     set("REDISAI_PROFILE", &env::var("PROFILE").unwrap_or_default());
 
     println!("cargo:rerun-if-changed=build.rs");
-    // The reflog changes with every commit and checkout; a source distribution has none.
-    let log = output("git", &["rev-parse", "--git-path", "logs/HEAD"]);
-    if Path::new(&log).exists() {
-        println!("cargo:rerun-if-changed={log}");
-    }
 }
 
 fn set(name: &str, value: &str) {

@@ -13,7 +13,9 @@ use pyo3::types::PyDict;
 fn build_info(py: Python<'_>) -> PyResult<Bound<'_, PyDict>> {
     let facts = PyDict::new(py);
     facts.set_item("version", env!("CARGO_PKG_VERSION"))?;
-    facts.set_item("commit", env!("REDISAI_GIT_SHA"))?;
+    // `build_backend/native.py` tells it.
+    let commit = option_env!("REDISAI_GIT_SHA").unwrap_or_default();
+    facts.set_item("commit", commit)?;
     facts.set_item("rustc", env!("REDISAI_RUSTC"))?;
     facts.set_item("target", env!("REDISAI_TARGET"))?;
     facts.set_item("profile", env!("REDISAI_PROFILE"))?;
