@@ -3,7 +3,7 @@
 # What it generates goes to corpus/*/generated, what fails to artifacts/; both are ignored by git.
 set -eu
 cd "$(dirname "$0")"
-command -v cargo-fuzz >/dev/null || cargo install --locked --quiet cargo-fuzz
+cargo fuzz --version >/dev/null 2>&1 || cargo install --locked --quiet cargo-fuzz
 # The sanitizer's flags are unstable; this lets the stable compiler take them.
 export RUSTC_BOOTSTRAP=1
 for target in ${FUZZ_TARGETS:-parse_argv decode_rdb tensor_text}; do
