@@ -1,21 +1,23 @@
 //! What would be loaded from where: for `redisai-rs doctor` and the log.
 
-use crate::loader::Loader;
+use crate::loader::{Loader, Search, not_found};
 use crate::{elf, places};
 use redisai_core::BackendKind;
 
 /// What was found for one backend, without loading anything.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Discovery {
     /// The backend's wire name.
     pub backend: &'static str,
     /// The path of its library, there or not.
     pub library: String,
-    /// The framework's main library; a bare name where only the system's search could find it.
+    /// Whether that file is there.
+    pub installed: bool,
+    /// The framework's main library, if one was found.
     pub framework: Option<String>,
     /// The wheel that brought it, as its record is named (`onnxruntime`).
     pub wheel: Option<String>,
-    /// That wheel's version.
+    /// The framework's version: the wheel's, else that in the library's name.
     pub version: Option<String>,
     /// Where the framework was looked for, in order.
     pub searched: Vec<String>,
@@ -35,33 +37,44 @@ impl Loader {
     /// The same for one backend.
     pub fn discover_one(&self, kind: BackendKind) -> Discovery {
         let path = self.library_path(kind, None);
+        let problem = match std::fs::metadata(&path) {
+            Err(error) => Some(not_found(kind, &path, &error)),
+            Ok(_) => elf::check(&path).err(),
+        };
         let mut found = Discovery {
             backend: kind.name(),
             library: path.to_string_lossy().into_owned(),
-            framework: None,
-            wheel: None,
-            version: None,
-            searched: Vec::new(),
-            problem: elf::check(&path).err().map(|error| error.text),
+            installed: path.exists(),
+            problem: problem.map(|error| error.text),
+            ..Discovery::default()
         };
-        let Some(search) = self.search(kind) else {
-            return found;
-        };
-        found.searched = search.places.iter().map(ToString::to_string).collect();
-        if let Some(framework) = &search.found {
-            found.framework = Some(framework.library.to_string_lossy().into_owned());
-            let record = places::version_in(&framework.site_packages, search.framework);
-            (found.wheel, found.version) = record.unzip();
-            return found;
-        }
-        let soname = search.framework.soname;
-        let system = places::system_library(soname, self.environment());
-        match system.filter(|_| !search.is_named()) {
-            Some(library) => found.framework = Some(library.to_string_lossy().into_owned()),
-            None => {
-                found.problem.get_or_insert_with(|| search.not_found());
-            }
+        if let Some(search) = self.search(kind) {
+            self.describe_framework(&search, &mut found);
         }
         found
+    }
+
+    fn describe_framework(&self, search: &Search, found: &mut Discovery) {
+        found.searched = search.places.iter().map(ToString::to_string).collect();
+        let library = if let Some(framework) = &search.found {
+            let record = places::version_in(&framework.site_packages, search.framework);
+            (found.wheel, found.version) = record.unzip();
+            Some(framework.library.clone())
+        } else if search.is_named() {
+            None
+        } else {
+            places::system_library(search.framework, self.environment()).map(|seen| seen.1)
+        };
+        let Some(library) = library else {
+            found.problem.get_or_insert_with(|| search.not_found());
+            return;
+        };
+        if found.version.is_none() {
+            found.version = places::version_of_file(&library, search.framework);
+        }
+        if let (None, Err(error)) = (&found.problem, elf::check(&library)) {
+            found.problem = Some(error.text);
+        }
+        found.framework = Some(library.to_string_lossy().into_owned());
     }
 }

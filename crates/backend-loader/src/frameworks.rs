@@ -15,8 +15,9 @@ pub(crate) struct Framework {
     pub(crate) directory: &'static str,
     /// The library's name: exactly this, or this, a dot and a version.
     pub(crate) file: &'static str,
-    /// What the system's own search is asked for, where no site-packages has it.
-    pub(crate) soname: &'static str,
+    /// What the system's own search is asked for, where no site-packages has it: the first that is
+    /// seen in a usual place, else the first.
+    pub(crate) sonames: &'static [&'static str],
 }
 
 /// One row a framework. A backend that is added adds its row here.
@@ -26,7 +27,7 @@ const TABLE: [Framework; 1] = [Framework {
     wheels: &["onnxruntime_gpu", "onnxruntime"],
     directory: "onnxruntime/capi",
     file: "libonnxruntime.so",
-    soname: "libonnxruntime.so.1",
+    sonames: &["libonnxruntime.so.1", "libonnxruntime.so"],
 }];
 
 /// The row of a backend; none where there is no backend library of ours yet.

@@ -172,12 +172,21 @@ impl Loader {
                     search.not_found(),
                 ));
             }
-            (Some(search), None) => push(RAI_OPTION_FRAMEWORK, Path::new(search.framework.soname)),
+            (Some(search), None) => {
+                push(
+                    RAI_OPTION_FRAMEWORK,
+                    Path::new(search.soname(self.environment())),
+                );
+            }
             (None, None) => {}
         }
         match Proxy::init(library, &options) {
             Ok(proxy) => Ok(Arc::new(proxy)),
-            Err(error) => Err(init_failed(library, search.as_ref(), &error.text)),
+            Err(error) => {
+                // Where nothing is seen anywhere, the framework's absence is the likely reason.
+                let absent = search.filter(|search| !search.is_seen(self.environment()));
+                Err(init_failed(library, absent.as_ref(), &error.text))
+            }
         }
     }
 
@@ -216,6 +225,18 @@ impl Search {
         self.places.iter().any(named)
     }
 
+    /// Whether the framework is somewhere that one can see from outside.
+    fn is_seen(&self, environment: &Environment) -> bool {
+        self.found.is_some() || places::system_library(self.framework, environment).is_some()
+    }
+
+    /// What the system's own search is asked for.
+    fn soname(&self, environment: &Environment) -> &'static str {
+        let seen = places::system_library(self.framework, environment).map(|seen| seen.0);
+        let first = self.framework.sonames.first().copied();
+        seen.or(first).unwrap_or(self.framework.file)
+    }
+
     /// "Not found" in words: what, where it was looked for, what to do.
     pub(crate) fn not_found(&self) -> String {
         let mut looked: Vec<String> = self.places.iter().map(ToString::to_string).collect();
@@ -231,21 +252,21 @@ impl Search {
     }
 }
 
-fn init_failed(library: &Library, search: Option<&Search>, text: &str) -> LoadError {
+fn init_failed(library: &Library, absent: Option<&Search>, text: &str) -> LoadError {
     let text = text.strip_prefix("ERR ").unwrap_or(text);
-    match search {
-        Some(search) if search.found.is_none() => LoadError::new(
+    match absent {
+        Some(search) => LoadError::new(
             Reason::FrameworkNotFound,
             format!("{} ({text})", search.not_found()),
         ),
-        _ => LoadError::new(
+        None => LoadError::new(
             Reason::InitFailed,
             format!("the backend {} did not start: {text}", library.name),
         ),
     }
 }
 
-fn not_found(kind: BackendKind, path: &Path, error: &std::io::Error) -> LoadError {
+pub(crate) fn not_found(kind: BackendKind, path: &Path, error: &std::io::Error) -> LoadError {
     let text = format!(
         "the backend {} is not there: {}: {error}; install redisai-rs anew, or say BACKENDSPATH",
         kind.name(),

@@ -223,8 +223,12 @@ pub(crate) fn version_in(site: &Path, framework: &Framework) -> Option<(String, 
     })
 }
 
-/// Where the system's loader would find a library, as far as one can see from outside: for reports.
-pub(crate) fn system_library(soname: &str, environment: &Environment) -> Option<PathBuf> {
+/// Where the system's loader would find a framework, as far as one can see from outside, and the name
+/// that it would be asked for.
+pub(crate) fn system_library(
+    framework: &Framework,
+    environment: &Environment,
+) -> Option<(&'static str, PathBuf)> {
     let arch = std::env::consts::ARCH;
     let usual = [
         "/usr/local/lib".to_owned(),
@@ -235,13 +239,26 @@ pub(crate) fn system_library(soname: &str, environment: &Environment) -> Option<
         "/lib64".to_owned(),
         "/lib".to_owned(),
     ];
-    environment
+    let folders: Vec<PathBuf> = environment
         .library_path
         .iter()
         .cloned()
         .chain(usual.map(PathBuf::from))
-        .map(|folder| folder.join(soname))
-        .find(|path| path.is_file())
+        .collect();
+    framework.sonames.iter().find_map(|&soname| {
+        let mut files = folders.iter().map(|folder| folder.join(soname));
+        let path = files.find(|path| path.is_file())?;
+        Some((soname, path))
+    })
+}
+
+/// The version in a library's real name: `libonnxruntime.so.1` may be a link to `….so.1.32.0`.
+pub(crate) fn version_of_file(library: &Path, framework: &Framework) -> Option<String> {
+    let real = fs::canonicalize(library).ok()?;
+    let version = file_name(&real)
+        .strip_prefix(framework.file)?
+        .strip_prefix('.')?;
+    Some(version.to_owned())
 }
 
 fn children(folder: &Path) -> Vec<PathBuf> {

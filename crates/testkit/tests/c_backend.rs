@@ -69,8 +69,12 @@ fn compile(folder: &Path, macros: &[&str]) -> PathBuf {
 }
 
 fn loader(backends: &Path, options: &[(&str, &str)]) -> Loader {
+    Loader::new(config(backends, options))
+}
+
+fn config(backends: &Path, options: &[(&str, &str)]) -> LoaderConfig {
     let pair = |(name, value): &(&str, &str)| ((*name).to_owned(), value.as_bytes().to_vec());
-    Loader::new(LoaderConfig {
+    LoaderConfig {
         module: None,
         backends_path: Some(backends.to_owned()),
         python: None,
@@ -78,7 +82,7 @@ fn loader(backends: &Path, options: &[(&str, &str)]) -> Loader {
         test_backends: false,
         options: options.iter().map(pair).collect(),
         services: Arc::new(Quiet),
-    })
+    }
 }
 
 fn open(macros: &[&str]) -> Result<Arc<dyn Backend>, LoadError> {
@@ -176,6 +180,21 @@ fn init_may_refuse() {
         error.text.contains("pip install 'redisai-rs[onnx]'"),
         "{error}"
     );
+    // Where a framework is seen, that is not the reason.
+    let mut seen = config(&temp.0, &[("refuse", "")]);
+    std::fs::copy(&path, temp.0.join("libonnxruntime.so.1")).unwrap();
+    seen.environment.library_path = vec![temp.0.clone()];
+    let error = Loader::new(seen)
+        .open(BackendKind::Onnx, None)
+        .err()
+        .unwrap();
+    assert_eq!(error.reason, Reason::InitFailed);
+    assert!(
+        error
+            .text
+            .ends_with("the backend ONNX did not start: told to refuse"),
+        "{error}"
+    );
     // The same library, asked again, by its absolute path.
     loader(&temp.0, &[])
         .open(BackendKind::Onnx, Some(&path))
@@ -186,15 +205,9 @@ fn init_may_refuse() {
 fn a_named_python_without_the_framework_is_an_error() {
     let temp = Temp::new();
     compile(&temp.0, &[]);
-    let loader = Loader::new(LoaderConfig {
-        module: None,
-        backends_path: Some(temp.0.clone()),
-        python: Some(temp.0.clone()),
-        environment: Environment::default(),
-        test_backends: false,
-        options: Vec::new(),
-        services: Arc::new(Quiet),
-    });
+    let mut config = config(&temp.0, &[]);
+    config.python = Some(temp.0.clone());
+    let loader = Loader::new(config);
     let error = loader.open(BackendKind::Onnx, None).err().unwrap();
     assert_eq!(error.reason, Reason::FrameworkNotFound);
     assert!(error.text.contains("PYTHON"), "{error}");
@@ -293,37 +306,70 @@ fn signal_handlers_are_put_back() {
 #[test]
 fn discovery_says_what_is_there() {
     let temp = Temp::new();
-    compile(&temp.0.join("backends"), &[]);
+    let library = compile(&temp.0.join("backends"), &[]);
     let site = temp.0.join("lib/python3.12/site-packages");
     std::fs::create_dir_all(site.join("onnxruntime/capi")).unwrap();
     std::fs::create_dir_all(site.join("onnxruntime-1.40.0.dist-info")).unwrap();
     let framework = site.join("onnxruntime/capi/libonnxruntime.so.1.40.0");
-    std::fs::write(&framework, "").unwrap();
-    let loader = Loader::new(LoaderConfig {
-        module: Some(temp.0.join("redisai.so")),
-        backends_path: None,
-        python: Some(temp.0.clone()),
-        environment: Environment::default(),
-        test_backends: false,
-        options: Vec::new(),
-        services: Arc::new(Quiet),
-    });
+    std::fs::copy(&library, &framework).unwrap();
+    let mut config = config(&temp.0.join("backends"), &[]);
+    config.module = Some(temp.0.join("redisai.so"));
+    config.backends_path = None;
+    config.python = Some(temp.0.clone());
+    let loader = Loader::new(config);
     let found = loader.discover();
     assert_eq!(found.len(), 4);
     let onnx = found.iter().find(|it| it.backend == "ONNX").unwrap();
     assert_eq!(onnx.problem, None);
+    assert!(onnx.installed);
+    assert_eq!(onnx.library, library.to_string_lossy());
     assert_eq!(onnx.framework.as_deref(), framework.to_str());
     assert_eq!(onnx.wheel.as_deref(), Some("onnxruntime"));
     assert_eq!(onnx.version.as_deref(), Some("1.40.0"));
     assert!(onnx.searched[0].contains("PYTHON"));
     let torch = found.iter().find(|it| it.backend == "TORCH").unwrap();
-    assert!(
-        torch.problem.as_ref().unwrap().contains("redisai_torch.so"),
-        "{torch:?}"
-    );
+    let problem = torch.problem.as_ref().unwrap();
+    assert!(problem.contains("redisai_torch.so"), "{problem}");
+    assert!(!torch.installed);
+    std::fs::write(&framework, "text").unwrap();
+    let onnx = loader.discover_one(BackendKind::Onnx);
+    assert!(onnx.problem.unwrap().contains("is a text file"));
     std::fs::remove_file(&framework).unwrap();
     let onnx = loader.discover_one(BackendKind::Onnx);
     assert!(onnx.problem.unwrap().contains("pip install"));
+}
+
+#[test]
+fn discovery_looks_where_the_system_does() {
+    let temp = Temp::new();
+    let library = compile(&temp.0, &[]);
+    let real = temp.0.join("libonnxruntime.so.1.17.3");
+    std::fs::copy(&library, &real).unwrap();
+    std::os::unix::fs::symlink(&real, temp.0.join("libonnxruntime.so")).unwrap();
+    let mut config = config(&temp.0, &[]);
+    config.environment.library_path = vec![temp.0.clone()];
+    let onnx = Loader::new(config).discover_one(BackendKind::Onnx);
+    assert_eq!(onnx.problem, None);
+    let link = temp.0.join("libonnxruntime.so");
+    assert_eq!(onnx.framework.as_deref(), link.to_str());
+    assert_eq!(
+        (onnx.wheel, onnx.version),
+        (None, Some("1.17.3".to_owned()))
+    );
+}
+
+#[test]
+fn one_file_is_one_backend_from_any_thread() {
+    let temp = Temp::new();
+    compile(&temp.0, &[]);
+    let open = || loader(&temp.0, &[]).open(BackendKind::Onnx, None).unwrap();
+    let first = open();
+    std::thread::scope(|scope| {
+        let opened: Vec<_> = (0..4).map(|_| scope.spawn(open)).collect();
+        for other in opened {
+            assert!(Arc::ptr_eq(&first, &other.join().unwrap()));
+        }
+    });
 }
 
 #[test]
