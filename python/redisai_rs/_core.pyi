@@ -1,20 +1,11 @@
-from pathlib import Path
-from typing import TypedDict
+from os import PathLike
+
+from redisai_rs._types import FoundBackend, LoadedBackend
+
+__all__ = ["__version__", "build_info", "discover_backends", "load_backend"]
 
 __version__: str
 
-class FoundBackend(TypedDict):
-    name: str
-    library: str
-    framework: str
-    framework_version: str
-    searched: list[str]
-    problem: str
-
-class LoadedBackend(TypedDict):
-    framework_version: str
-    framework: str
-
 def build_info() -> dict[str, str]: ...
-def discover_backends(module: str | Path) -> list[FoundBackend]: ...
-def load_backend(name: str, module: str | Path) -> LoadedBackend: ...
+def discover_backends(module: str | PathLike[str]) -> list[FoundBackend]: ...
+def load_backend(name: str, module: str | PathLike[str]) -> LoadedBackend: ...
