@@ -171,6 +171,8 @@ struct Measured {
     /// The first end of a request after the warm-up, from which on rates are counted.
     first: Option<Instant>,
     last: Option<Instant>,
+    /// Everything that ended, in the warm-up too.
+    all: u64,
     /// Nanoseconds.
     latencies: Histogram<u64>,
 }
@@ -185,11 +187,13 @@ impl Measured {
             open_loop,
             first: None,
             last: None,
+            all: 0,
             latencies,
         }
     }
 
     fn ended(&mut self, due: Instant, now: Instant) {
+        self.all += 1;
         // An open loop also counts what was due in time and came late: else it would look good by
         // leaving out its worst.
         let counts = if self.open_loop {
@@ -217,6 +221,7 @@ impl Measured {
         let micros = |quantile| self.latencies.value_at_quantile(quantile) as f64 / 1e3;
         Ok(json!({
             "requests": self.latencies.len(),
+            "all_requests": self.all,
             "seconds": seconds,
             "rate": self.latencies.len() as f64 / seconds,
             "latency_us": {
