@@ -5,6 +5,9 @@ use redisai_codec::{Arg, Error, RdbRead, RdbWrite};
 use redisai_core::Buffer;
 use std::ffi::CStr;
 
+/// Bytes up to which a server may look at a saved string as a number; more than it does (11).
+const SHORT: usize = 31;
+
 /// A stream of one key's payload, inside a callback of its type.
 pub(super) struct Io {
     io: *mut raw::RedisModuleIO,
@@ -83,11 +86,21 @@ impl RdbWrite for Io {
     }
 
     fn bytes(&mut self, value: &[u8]) {
-        // SAFETY: the stream is valid; the server reads so many bytes.
+        // Redis 6.2 reads a short string up to a NUL to see whether it is a number: also one that
+        // ends where its memory ends, and an empty one, whose pointer points nowhere.
+        let mut ended = [0; SHORT + 1];
+        let start = match ended.get_mut(..value.len()) {
+            Some(place) if value.len() <= SHORT => {
+                place.copy_from_slice(value);
+                ended.as_ptr()
+            }
+            _ => value.as_ptr(),
+        };
+        // SAFETY: the stream is valid; the server reads so many bytes, and behind short ones a NUL.
         unsafe {
             rm!(RedisModule_SaveStringBuffer(
                 self.io,
-                value.as_ptr().cast(),
+                start.cast(),
                 value.len()
             ));
         };
