@@ -156,11 +156,13 @@ fn a_store_that_finds_the_backend_helps_the_others() {
     let failed = rig.unbuilt("echo");
     rig.engine.build_background(&failed);
     rig.built(&failed).unwrap_err();
+    // The one loader thread has done with the first when it is at the second.
+    rig.built(&rig.unbuilt("second")).unwrap_err();
     rig.backends.set_missing(BackendKind::Onnx, false);
     // A run does not search again.
     rig.submit(&failed, None).result().unwrap_err();
     rig.model("echo 1 1 stored");
-    assert_eq!(rig.backends.wait_loads(2).len(), 2);
+    rig.backends.wait_loads(2);
     rig.built(&failed).unwrap();
 }
 
