@@ -114,7 +114,7 @@ mod tests {
 
     #[test]
     fn no_chunk_is_empty_unless_the_blob_is() {
-        let tail = |blob: &[u8]| {
+        let chunked = |blob: &[u8], chunk_size| {
             let model = ModelDef {
                 backend: BackendKind::Onnx,
                 device: Device::cpu(),
@@ -124,11 +124,13 @@ mod tests {
                 outputs: vec![],
                 blob: Arc::new(blob.to_vec()),
             };
-            words(&model_args(&model, 2)).split_off(10)
+            words(&model_args(&model, chunk_size)).split_off(10)
         };
+        let tail = |blob| chunked(blob, 2);
         assert_eq!(tail(b"abcd"), ["BLOB", "ab", "cd"]);
         assert_eq!(tail(b"abc"), ["BLOB", "ab", "c"]);
         assert_eq!(tail(b"ab"), ["BLOB", "<ab>"]);
         assert_eq!(tail(b""), ["BLOB", "<>"]);
+        assert_eq!(chunked(b"ab", 0), ["BLOB", "a", "b"]);
     }
 }

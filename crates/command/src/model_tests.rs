@@ -252,6 +252,7 @@ fn modelset_reads_both_ages() {
         // Before 1.0.
         ("AI.MODELSET m TORCH GPU x", 0, 0, "x", true),
         ("AI.MODELSET m TFLITE CPU ''", 0, 0, "", true),
+        ("AI.MODELSET m TF CPU INPUTS a OUTPUTS c x", 1, 1, "x", true),
         (
             "AI.MODELSET m TF CPU INPUTS a b OUTPUTS c d x",
             2,
