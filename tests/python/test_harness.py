@@ -63,6 +63,16 @@ def test_a_crash_is_told(server_binary):
     assert not started.directory.exists()
 
 
+def test_a_crash_is_told_by_a_kill_too(server_binary):
+    started = Server(server_binary, module=False).start()
+    os.kill(started.pid, signal.SIGSEGV)
+    wait_until(lambda: not started.is_alive(), "the crash")
+    with pytest.raises(ServerCrashedError, match="BUG REPORT START"):
+        started.kill9()
+    started.start()
+    started.close()
+
+
 def test_an_end_by_itself_is_no_crash(plain):
     with pytest.raises(ConnectionError):
         plain.execute("SHUTDOWN", "NOSAVE")
@@ -80,7 +90,7 @@ def test_a_taken_port_is_left_for_another(server_binary, monkeypatch):
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         ports = iter([taken.getsockname()[1], free_port()])
-        monkeypatch.setattr("redisai_rs.testing.server.free_port", lambda: next(ports))
+        monkeypatch.setattr("redisai_rs.testing.process.free_port", lambda: next(ports))
         with Server(server_binary, module=False) as started:
             assert started.port != taken.getsockname()[1]
 

@@ -6,12 +6,12 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from redisai_rs.testing.server import Server
+    from redisai_rs.testing.process import ServerProcess
 
 Value = str | int | bytes | Sequence[str | int | bytes] | None
 
 
-def render(server: Server) -> bytes:
+def render(server: ServerProcess) -> bytes:
     """Gives the configuration file of a server.
 
     A text in `server.config` is written after its name as it is, so `"yes"`, `"900 1"` and `'""'`
@@ -28,7 +28,7 @@ def render(server: Server) -> bytes:
     return b"\n".join([*lines, *_module_line(server)]) + b"\n"
 
 
-def _defaults(server: Server) -> dict[str, Value]:
+def _defaults(server: ServerProcess) -> dict[str, Value]:
     defaults: dict[str, Value] = {
         "bind": server.host,
         "port": server.port,
@@ -47,7 +47,7 @@ def _defaults(server: Server) -> dict[str, Value]:
     return defaults
 
 
-def _module_line(server: Server) -> Iterator[bytes]:
+def _module_line(server: ServerProcess) -> Iterator[bytes]:
     if server.module is not None:
         words = [str(server.module.resolve()), *server.module_args]
         yield b"loadmodule " + b" ".join(quote(word).encode() for word in words)

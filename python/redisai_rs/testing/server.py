@@ -2,36 +2,20 @@
 
 from __future__ import annotations
 
-import atexit
-import contextlib
-import os
-import shutil
-import signal
-import subprocess
-import tempfile
-import weakref
-from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from redisai_rs import servers
 from redisai_rs._resp import Argument, Connection, Reply
-from redisai_rs.exceptions import NotInstalledError, ReplyError, ServerCrashedError, ServerError
-from redisai_rs.paths import module_path
-from redisai_rs.testing import config as configuration
+from redisai_rs.exceptions import NotInstalledError, ServerCrashedError, ServerError
 from redisai_rs.testing import crash
-from redisai_rs.testing.interrupts import deferred_interrupt
-from redisai_rs.testing.ports import HOST, free_port
+from redisai_rs.testing.process import ServerProcess
 from redisai_rs.testing.waiting import DEADLINE, wait_until
 
 if TYPE_CHECKING:
     import redis
 
-_PORT_TRIES = 20
-_running: weakref.WeakSet[Server] = weakref.WeakSet()
 
-
-class Server:
+class Server(ServerProcess):
     """A server of its own on a free port, in a temporary directory.
 
     Use it as a context manager, or call `start` and at the end `close`. Whatever way it ends, a
@@ -48,122 +32,12 @@ class Server:
     wrapper: command that the server is started under (`taskset`, `valgrind`).
     """
 
-    def __init__(
-        self,
-        binary: str | Path | servers.ServerBinary | None = None,
-        *,
-        module: str | Path | bool = True,
-        module_args: Sequence[str | int | Path] = (),
-        config: Mapping[str, configuration.Value] | None = None,
-        env: Mapping[str, str] | None = None,
-        directory: str | Path | None = None,
-        unix_socket: bool = False,
-        wrapper: Sequence[str] = (),
-    ) -> None:
-        found = binary if isinstance(binary, servers.ServerBinary) else servers.find(binary)
-        self.binary = found
-        self.module = module_path() if module is True else Path(module) if module else None
-        self.module_args = [str(argument) for argument in module_args]
-        self.config: dict[str, configuration.Value] = dict(config or {})
-        self.env = dict(env or {})
-        self.wrapper = list(wrapper)
-        self.host = HOST
-        self.port = 0
-        self.process: subprocess.Popen[bytes] | None = None
-        self.directory = Path(directory or tempfile.mkdtemp(prefix="redisai-rs-"))
-        # Also runs when the object or the interpreter ends without `close`.
-        self._remove = weakref.finalize(self, shutil.rmtree, self.directory, ignore_errors=True)
-        if directory is not None:
-            self._remove.detach()
-        self.unix_path = self.directory / "s" if unix_socket else None
-        self.log_path = self.directory / "server.log"
-        self._clients: list[redis.Redis] = []
-
-    # Life ------------------------------------------------------------------------------------
-
-    def start(self) -> Server:
-        """Starts it and waits until it answers."""
-        if self.process is not None:
-            raise ServerError("the server is running already")
-        for _ in range(_PORT_TRIES):
-            fixed = self.port
-            self.port = fixed or free_port()
-            try:
-                self._spawn()
-                self._wait_until_ready()
-            except ServerError:
-                self.kill9()
-                if fixed or not crash.port_was_taken(self._log_of_this_run()):
-                    raise
-                self.port = 0
-            except BaseException:
-                self.kill9()
-                raise
-            else:
-                return self
-        raise ServerError(f"no free port found in {_PORT_TRIES} tries")
-
-    def stop(self, *, timeout: float = DEADLINE) -> None:
-        """Ends it by SIGTERM, as a system's service manager does; saves where save points are set.
-
-        Raises `ServerCrashedError` if it ended in another way than by its own exit.
-        """
-        self._close_clients()
-        if self.process is None:
-            return
-        code = self._end(signal.SIGTERM, timeout)
-        if report := crash.report(code, self._log_of_this_run()):
-            raise ServerCrashedError(report)
-
-    def kill9(self) -> None:
-        """Kills it at once, as the kernel does when memory runs out."""
-        self._close_clients()
-        if self.process is not None:
-            self._end(signal.SIGKILL, DEADLINE)
-
-    def restart(self, *, kill: bool = False) -> Server:
-        """Stops (or kills) it and starts it again in the same directory, on the same port."""
-        self.kill9() if kill else self.stop()
-        return self.start()
-
-    def close(self) -> None:
-        """Stops it and removes its temporary directory."""
-        try:
-            self.stop()
-        finally:
-            self._remove()
-
-    def __enter__(self) -> Server:
-        return self.start() if self.process is None else self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def wait_for_exit(self, timeout: float = DEADLINE) -> int:
-        """Waits until it ends by itself; gives the exit status, negative for a signal."""
-        if self.process is None:
-            raise ServerError("the server is not running")
-        code = self.process.wait(timeout)
-        self.process = None
-        return code
-
     # State -----------------------------------------------------------------------------------
-
-    @property
-    def pid(self) -> int:
-        """The process number; with a `wrapper` that does not exec, the wrapper's."""
-        if self.process is None:
-            raise ServerError("the server is not running")
-        return self.process.pid
 
     @property
     def url(self) -> str:
         """The address as redis-py and redis-cli take it."""
         return f"redis://{self.host}:{self.port}"
-
-    def is_alive(self) -> bool:
-        """Whether the process runs."""
-        return self.process is not None and self.process.poll() is None
 
     def assert_alive(self) -> None:
         """Raises `ServerCrashedError` unless it runs and answers."""
@@ -173,16 +47,6 @@ class Server:
             raise ServerCrashedError(text)
         if self.execute("PING") != b"PONG":
             raise ServerError("the server does not answer PING")
-
-    def log_text(self) -> str:
-        """Everything that it has logged, of earlier runs in the same directory too."""
-        with contextlib.suppress(FileNotFoundError):
-            return self.log_path.read_text(errors="replace")
-        return ""
-
-    def wait_for_log(self, text: str, timeout: float = DEADLINE) -> None:
-        """Waits until the log holds a text."""
-        wait_until(lambda: text in self.log_text(), f"{text!r} in the server's log", timeout)
 
     def info(self, section: str = "default") -> dict[str, str]:
         """The reply of INFO, name -> value."""
@@ -225,7 +89,7 @@ class Server:
             "retry": Retry(NoBackoff(), 0),
         }
         client = redis.Redis(**(defaults | options))
-        self._clients.append(client)
+        self._at_end.append(client.close)
         return client
 
     # Replication -----------------------------------------------------------------------------
@@ -262,84 +126,3 @@ class Server:
             f"the replica's offset {goal}",
             timeout,
         )
-
-    # Inside ----------------------------------------------------------------------------------
-
-    def _spawn(self) -> None:
-        lines = configuration.render(self)
-        path = self.directory / "server.conf"
-        path.write_bytes(lines)
-        self._log_start = self.log_path.stat().st_size if self.log_path.exists() else 0
-        with self.log_path.open("ab") as log, deferred_interrupt():
-            self.process = subprocess.Popen(
-                [*self.wrapper, str(self.binary.path), str(path)],
-                cwd=self.directory,
-                env=os.environ | self.env,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                # Ctrl-C in a terminal is for the program that started us.
-                start_new_session=True,
-            )
-            _running.add(self)
-
-    def _wait_until_ready(self) -> None:
-        def ready() -> bool:
-            if not self.is_alive():
-                code = self.process.wait() if self.process else None
-                log = crash.tail(self._log_of_this_run())
-                raise ServerError(f"the server ended with status {code} at its start:\n{log}")
-            return self._answers()
-
-        try:
-            wait_until(ready, lambda: f"the server:\n{crash.tail(self._log_of_this_run())}")
-        except TimeoutError as error:
-            raise ServerError(str(error)) from None
-
-    def _answers(self) -> bool:
-        """Whether it is this server that answers on the port, and that it has loaded its data."""
-        try:
-            with Connection((self.host, self.port), timeout=1) as connection:
-                connection.execute("PING")
-                info = connection.execute("INFO", "server")
-        except ReplyError as error:
-            return str(error).startswith("NOAUTH")  # else LOADING, MASTERDOWN
-        except OSError:
-            return False
-        mine = f"process_id:{self.pid}\r\n".encode()
-        return bool(self.wrapper) or (isinstance(info, bytes) and mine in info)
-
-    def _end(self, how: signal.Signals, timeout: float) -> int:
-        process, self.process = self.process, None
-        assert process is not None
-        _running.discard(self)
-        if process.poll() is None:
-            process.send_signal(how)
-        try:
-            return process.wait(timeout)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-            log = crash.tail(self._log_of_this_run())
-            raise ServerError(f"the server did not stop within {timeout:g} s:\n{log}") from None
-
-    def _log_of_this_run(self) -> str:
-        with self.log_path.open("rb") as log:
-            log.seek(self._log_start)
-            return log.read().decode(errors="replace")
-
-    def _close_clients(self) -> None:
-        for client in self._clients:
-            client.close()
-        self._clients.clear()
-
-
-def running() -> Iterator[Server]:
-    """Gives the servers of this process that have been started and not ended."""
-    yield from list(_running)
-
-
-@atexit.register
-def _end_all() -> None:
-    for server in running():
-        server.kill9()
