@@ -34,6 +34,7 @@ mod shared;
 mod stats;
 mod sync;
 #[cfg(any(test, feature = "testing"))]
+#[allow(clippy::panic, clippy::indexing_slicing, reason = "for tests alone")]
 pub mod testing;
 mod ticket;
 

@@ -1,10 +1,11 @@
 //! Backends that do what their models' blobs say.
 
 use super::locked;
+use super::model::FakeModel;
 use crate::BackendSource;
 use redisai_core::{
     Backend, BackendError, BackendInfo, BackendKind, Capabilities, Function, LoadRequest,
-    LoadedModel, Run, RunOutput, Signature, Status, ValueInfo,
+    LoadedModel, Signature, Status, ValueInfo,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
@@ -34,18 +35,18 @@ pub struct FakeBackends {
 }
 
 #[derive(Default)]
-struct State {
+pub(super) struct State {
     missing: BTreeSet<BackendKind>,
     opened: BTreeMap<BackendKind, usize>,
     most_runs: u32,
     loads: Vec<String>,
-    started: Vec<(u64, String, u64)>,
+    pub(super) started: Vec<(u64, String, u64)>,
     cancelled: BTreeSet<u64>,
     released: usize,
-    alive: usize,
-    ended_on: Vec<String>,
-    running: usize,
-    peak: usize,
+    pub(super) alive: usize,
+    pub(super) ended_on: Vec<String>,
+    pub(super) running: usize,
+    pub(super) peak: usize,
 }
 
 impl FakeBackends {
@@ -126,7 +127,7 @@ impl FakeBackends {
         locked(&self.state).peak
     }
 
-    fn change(&self, change: impl FnOnce(&mut State)) {
+    pub(super) fn change(&self, change: impl FnOnce(&mut State)) {
         change(&mut locked(&self.state));
         self.changed.notify_all();
     }
@@ -149,7 +150,7 @@ impl FakeBackends {
     }
 
     /// Takes one release; `None`: `run` was cancelled first.
-    fn take_release(&self, run: Option<u64>) -> Option<()> {
+    pub(super) fn take_release(&self, run: Option<u64>) -> Option<()> {
         self.wait(|state| {
             if run.is_some_and(|run| state.cancelled.contains(&run)) {
                 return Some(None);
@@ -249,67 +250,4 @@ fn values(stem: &str, count: usize) -> Vec<ValueInfo> {
         ..ValueInfo::default()
     };
     (0..count).map(value).collect()
-}
-
-struct FakeModel {
-    verb: String,
-    blob: String,
-    signature: Signature,
-    owner: Arc<FakeBackends>,
-}
-
-impl FakeModel {
-    fn act(&self, run: &Run<'_>) -> Result<RunOutput, BackendError> {
-        let error = |status, text| Err(BackendError::new(status, text));
-        match self.verb.as_str() {
-            "hold" if self.owner.take_release(Some(run.id)).is_none() => {
-                error(Status::Cancelled, "stopped")
-            }
-            "stuck" if self.owner.take_release(None).is_none() => {
-                error(Status::Cancelled, "stopped")
-            }
-            "fail" => error(Status::RunFailed, "it failed"),
-            "poison" => error(Status::Poisoned, "it is poisoned"),
-            "panic" => std::panic::panic_any("a run panics"),
-            _ => Ok((0..run.outputs)
-                .map(|_| run.inputs.first().cloned())
-                .collect()),
-        }
-    }
-}
-
-impl LoadedModel for FakeModel {
-    fn signature(&self) -> &Signature {
-        &self.signature
-    }
-
-    fn run(&self, run: &Run<'_>) -> Result<RunOutput, BackendError> {
-        self.owner.change(|state| {
-            state
-                .started
-                .push((run.id, self.blob.clone(), run.deadline));
-            state.running += 1;
-            state.peak = state.peak.max(state.running);
-        });
-        let _running = Running(&self.owner);
-        self.act(run)
-    }
-}
-
-struct Running<'a>(&'a FakeBackends);
-
-impl Drop for Running<'_> {
-    fn drop(&mut self) {
-        self.0.change(|state| state.running -= 1);
-    }
-}
-
-impl Drop for FakeModel {
-    fn drop(&mut self) {
-        let thread = std::thread::current().name().unwrap_or("").to_owned();
-        self.owner.change(|state| {
-            state.alive -= 1;
-            state.ended_on.push(thread);
-        });
-    }
 }

@@ -1,6 +1,7 @@
 //! A clock and a backend that tests drive by hand.
 
 mod backends;
+mod model;
 
 pub use backends::{FakeBackends, FakeSource};
 

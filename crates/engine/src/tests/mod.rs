@@ -3,6 +3,7 @@
 mod builds;
 mod deadlines;
 mod limits;
+mod overruns;
 mod runs;
 mod stress;
 
