@@ -73,7 +73,6 @@ impl Backend for OnnxBackend {
     fn figures(&self) -> Vec<(String, String)> {
         let allocator = self.environment.allocator;
         let figures = [
-            ("onnxruntime_version", self.info.version.clone()),
             ("onnxruntime_memory", allocator.used().to_string()),
             (
                 "onnxruntime_memory_access_num",

@@ -26,6 +26,13 @@ pub(crate) const NO_PROTOBUF: &str = "Failed to load model because protobuf pars
 pub(crate) const ORT_FORMAT: &str =
     "ERR the model is in ORT format; only the ONNX (protobuf) format can be stored";
 
+/// For sparse tensors that would be large once dense, as ONNX Runtime makes them.
+pub(crate) const SPARSE: &str = "ERR the model's sparse tensors would take too much memory";
+
+/// For functions that call each other too often or without end.
+pub(crate) const FUNCTIONS: &str =
+    "ERR the model's functions call each other in a circle, too deeply or too often";
+
 /// The contract's text for a device text that names no device.
 pub(crate) const NO_DEVICE: &str = "ERR unsupported device";
 

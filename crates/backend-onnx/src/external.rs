@@ -11,10 +11,14 @@
 //! only the one that ONNX Runtime looks at (its decoder keeps an earlier `EXTERNAL` when a later
 //! value is no member of the enumeration; ours would see the later one).
 
-use crate::error::{EXTERNAL_DATA, NO_PROTOBUF, ORT_FORMAT};
-use crate::proto::{Attribute, Graph, Model, Node, SparseTensor, Tensor, zip};
+use crate::error::{EXTERNAL_DATA, NO_PROTOBUF, ORT_FORMAT, SPARSE};
+use crate::folding::{self, Folding};
+use crate::functions;
+use crate::proto::{Attribute, Graph, Model, Node, SparseTensor, Tensor, elements, zip};
+use bytes::Bytes;
 use prost::Message;
-use redisai_core::{BackendError, Status};
+use redisai_core::{BackendError, Buffer, Status};
+use std::sync::Arc;
 
 /// What the walk found.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -23,6 +27,10 @@ pub(crate) struct Survey {
     pub(crate) control_flow: bool,
     /// Bytes of the tensors that the model carries.
     pub(crate) weights: usize,
+    /// An operator that ends the process when it is given a tensor without elements.
+    pub(crate) fragile: Option<&'static str>,
+    /// What ONNX Runtime may compute of constants alone.
+    pub(crate) folding: Folding,
     /// Names of the main graph's inputs and outputs whose type says a shape.
     pub(crate) shaped: Vec<Vec<u8>>,
     /// Classes of each `ZipMap`: its output's name and the keys in the model's order.
@@ -70,42 +78,67 @@ impl Classes {
 }
 
 /// Walks a model. An error is a reason not to give it to ONNX Runtime.
-pub(crate) fn survey(blob: &[u8]) -> Result<Survey, BackendError> {
+pub(crate) fn survey(blob: &Arc<dyn Buffer>) -> Result<Survey, BackendError> {
+    // Without a copy: strings and data of the messages are parts of the blob.
+    let blob = Bytes::from_owner(Held(Arc::clone(blob)));
     if blob.get(4..8) == Some(b"ORTM") {
         return Err(BackendError::new(Status::Unsupported, ORT_FORMAT));
     }
     let unreadable = |_| BackendError::new(Status::BadModel, NO_PROTOBUF);
-    let model = Model::decode(blob).map_err(unreadable)?;
+    let model = Model::decode(blob.clone()).map_err(unreadable)?;
     let mut walk = Walk::default();
     walk.model(&model);
     if walk.external {
         return Err(BackendError::new(Status::BadModel, EXTERNAL_DATA));
     }
+    let called = functions::check(&model)?;
+    if walk.dense > folding::allowed(walk.weights) {
+        return Err(BackendError::new(Status::BadModel, SPARSE));
+    }
     let mut survey = Survey {
         control_flow: walk.control_flow,
-        weights: walk.weights,
+        fragile: walk.fragile,
+        weights: usize::try_from(walk.weights.saturating_add(walk.dense)).unwrap_or(usize::MAX),
+        folding: Folding::of(&model, walk.weights, called),
         ..Survey::default()
     };
     if let Some(graph) = &model.graph {
         let values = graph.input.iter().chain(&graph.output);
         survey.shaped = values
             .filter(|value| value.has_shape())
-            .map(|value| value.name.clone())
+            .map(|value| value.name.to_vec())
             .collect();
         // Attributes with the classes are read only where there is a ZipMap: the lists of a forest
         // of trees are long.
-        if graph.node.iter().any(|node| node.op_type == b"ZipMap") {
+        if graph.node.iter().any(|node| node.op_type == "ZipMap") {
             survey.classes = classes(&zip::Model::decode(blob).map_err(unreadable)?);
         }
     }
     Ok(survey)
 }
 
+/// A blob, for the decoder.
+struct Held(Arc<dyn Buffer>);
+
+impl AsRef<[u8]> for Held {
+    fn as_ref(&self) -> &[u8] {
+        self.0.bytes()
+    }
+}
+
+/// Operators of ONNX Runtime 1.32 that abort, or divide by zero, when a tensor has no elements: found by
+/// running the models of ONNX's own operator tests on such inputs.
+const FRAGILE: [&str; 3] = ["GRU", "STFT", "Unique"];
+
 #[derive(Default)]
 struct Walk {
     external: bool,
     control_flow: bool,
-    weights: usize,
+    fragile: Option<&'static str>,
+    /// Bytes of plain tensors.
+    weights: u64,
+    /// Bytes of sparse tensors once they are made dense.
+    dense: u64,
 }
 
 impl Walk {
@@ -144,6 +177,9 @@ impl Walk {
     }
 
     fn node(&mut self, node: &Node) {
+        if let Some(op) = FRAGILE.iter().find(|op| node.op_type == op.as_bytes()) {
+            self.fragile = Some(op);
+        }
         node.attribute
             .iter()
             .for_each(|attribute| self.attribute(attribute));
@@ -172,6 +208,9 @@ impl Walk {
     fn sparse(&mut self, sparse: &SparseTensor) {
         sparse.values.iter().for_each(|tensor| self.tensor(tensor));
         sparse.indices.iter().for_each(|tensor| self.tensor(tensor));
+        let bits = sparse.values.as_ref().map_or(32, Tensor::bits);
+        let dense = elements(&sparse.dims).saturating_mul(bits) / 8;
+        self.dense = self.dense.saturating_add(dense);
     }
 
     fn tensor(&mut self, tensor: &Tensor) {
@@ -184,16 +223,17 @@ impl Walk {
 fn classes(model: &zip::Model) -> Vec<(Vec<u8>, Classes)> {
     let nodes = model.graph.iter().flat_map(|graph| &graph.node);
     nodes
-        .filter(|node| node.op_type == b"ZipMap")
+        .filter(|node| node.op_type == "ZipMap")
         .filter_map(|node| {
             let attribute = |name: &[u8]| node.attribute.iter().find(|found| found.name == name);
             let ints =
                 attribute(b"classlabels_int64s").map(|found| Classes::Ints(found.ints.clone()));
             let strings = || {
-                attribute(b"classlabels_strings")
-                    .map(|found| Classes::Strings(found.strings.clone()))
+                attribute(b"classlabels_strings").map(|found| {
+                    Classes::Strings(found.strings.iter().map(|key| key.to_vec()).collect())
+                })
             };
-            Some((node.output.first()?.clone(), ints.or_else(strings)?))
+            Some((node.output.first()?.to_vec(), ints.or_else(strings)?))
         })
         .collect()
 }

@@ -9,6 +9,8 @@ mod config;
 mod environment;
 mod error;
 mod external;
+mod folding;
+mod functions;
 mod handles;
 mod memory;
 mod model;

@@ -41,7 +41,7 @@ impl OnnxModel {
         runs: Arc<Runs>,
         request: &LoadRequest<'_>,
     ) -> Result<Self, BackendError> {
-        let survey = survey(request.blob.bytes())?;
+        let survey = survey(request.blob)?;
         let (session, counted) = build(environment, request, &survey)?;
         let (signature, inputs, outputs) = signature::read(
             environment.api(),
@@ -110,6 +110,17 @@ impl OnnxModel {
         Ok(tensor.map(Arc::new))
     }
 
+    /// Refuses inputs that would end the process.
+    fn check_empty(&self, run: &Run<'_>) -> Result<(), BackendError> {
+        match self.survey.fragile {
+            Some(op) if run.inputs.iter().any(|input| input.shape().elements() == 0) => {
+                let text = format!("ERR the model's {op} cannot take an input without elements");
+                Err(BackendError::new(Status::BadInput, text))
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Whether a value is more than an empty optional.
     fn holds(&self, value: &Value) -> bool {
         let api = self.environment.api();
@@ -171,6 +182,7 @@ impl LoadedModel for OnnxModel {
         if run.deadline != 0 && now() >= run.deadline {
             return Err(BackendError::new(Status::Cancelled, TERMINATED));
         }
+        self.check_empty(run)?;
         let values: SmallVec<[Value; 8]> = run
             .inputs
             .iter()
@@ -227,8 +239,7 @@ fn build(
     if !allocator.has_room(survey.weights) {
         return Err(refused());
     }
-    let (session, allocated) =
-        tally(|| session::build(environment, request.device, request.blob.bytes()));
+    let (session, allocated) = tally(|| session::build(environment, request, survey.folding));
     let session = session?;
     let elsewhere = survey.weights.saturating_sub(allocated);
     let charge = allocator.charge(elsewhere).ok_or_else(refused)?;

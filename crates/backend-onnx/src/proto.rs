@@ -3,6 +3,7 @@
 //! Field numbers are those of `onnx.proto`. Strings are bytes: the format lets them hold anything, and
 //! so does ONNX Runtime.
 
+use bytes::Bytes;
 use prost::Message;
 
 #[derive(Clone, PartialEq, Message)]
@@ -25,10 +26,14 @@ pub(crate) struct TrainingInfo {
 
 #[derive(Clone, PartialEq, Message)]
 pub(crate) struct Function {
+    #[prost(bytes = "bytes", tag = "1")]
+    pub(crate) name: Bytes,
     #[prost(message, repeated, tag = "7")]
     pub(crate) node: Vec<Node>,
     #[prost(message, repeated, tag = "11")]
     pub(crate) attribute_proto: Vec<Attribute>,
+    #[prost(bytes = "bytes", tag = "10")]
+    pub(crate) domain: Bytes,
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -47,10 +52,16 @@ pub(crate) struct Graph {
 
 #[derive(Clone, PartialEq, Message)]
 pub(crate) struct Node {
-    #[prost(bytes = "vec", tag = "4")]
-    pub(crate) op_type: Vec<u8>,
+    #[prost(bytes = "bytes", repeated, tag = "1")]
+    pub(crate) input: Vec<Bytes>,
+    #[prost(bytes = "bytes", repeated, tag = "2")]
+    pub(crate) output: Vec<Bytes>,
+    #[prost(bytes = "bytes", tag = "4")]
+    pub(crate) op_type: Bytes,
     #[prost(message, repeated, tag = "5")]
     pub(crate) attribute: Vec<Attribute>,
+    #[prost(bytes = "bytes", tag = "7")]
+    pub(crate) domain: Bytes,
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -76,6 +87,8 @@ pub(crate) struct SparseTensor {
     pub(crate) values: Option<Tensor>,
     #[prost(message, optional, tag = "2")]
     pub(crate) indices: Option<Tensor>,
+    #[prost(int64, repeated, packed = "false", tag = "3")]
+    pub(crate) dims: Vec<i64>,
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -84,6 +97,10 @@ pub(crate) struct Tensor {
     pub(crate) dims: Vec<i64>,
     #[prost(int32, tag = "2")]
     pub(crate) data_type: i32,
+    #[prost(bytes = "bytes", tag = "8")]
+    pub(crate) name: Bytes,
+    #[prost(bytes = "bytes", tag = "9")]
+    pub(crate) raw_data: Bytes,
     #[prost(message, repeated, tag = "13")]
     pub(crate) external_data: Vec<Entry>,
     #[prost(int32, optional, tag = "14")]
@@ -91,9 +108,14 @@ pub(crate) struct Tensor {
 }
 
 impl Tensor {
-    /// Bytes that its elements take; what a file claims, so it may be anything.
-    pub(crate) fn bytes(&self) -> usize {
-        let bits = match self.data_type {
+    /// Bytes that its elements take. What a file claims, so it may be anything.
+    pub(crate) fn bytes(&self) -> u64 {
+        elements(&self.dims).saturating_mul(self.bits()) / 8
+    }
+
+    /// Bits of an element.
+    pub(crate) fn bits(&self) -> u64 {
+        match self.data_type {
             // UINT4, INT4, FLOAT4, UINT2, INT2
             21..=25 => 4,
             // UINT8, INT8, BOOL, FLOAT8 in all its forms
@@ -107,13 +129,28 @@ impl Tensor {
             // STRING: a std::string
             8 => 256,
             _ => 32,
-        };
-        let dims = self
-            .dims
-            .iter()
-            .map(|&dim| usize::try_from(dim).unwrap_or(0));
-        dims.fold(bits, usize::saturating_mul) / 8
+        }
     }
+
+    /// Its elements, if it is a short list of INT64 in raw form.
+    pub(crate) fn small_ints(&self) -> Option<Vec<i64>> {
+        const INT64: i32 = 7;
+        let short = self.data_type == INT64 && self.raw_data.len() <= 64 * 8;
+        let (numbers, rest) = self.raw_data.as_chunks::<8>();
+        (short && rest.is_empty() && !numbers.is_empty()).then(|| {
+            numbers
+                .iter()
+                .map(|&number| i64::from_le_bytes(number))
+                .collect()
+        })
+    }
+}
+
+/// The product of dimensions; as large as can be where it does not fit.
+pub(crate) fn elements(dims: &[i64]) -> u64 {
+    dims.iter().fold(1_u64, |product, &dim| {
+        product.saturating_mul(u64::try_from(dim).unwrap_or(0))
+    })
 }
 
 /// An entry of `external_data`; only that it is there matters.
@@ -122,8 +159,8 @@ pub(crate) struct Entry {}
 
 #[derive(Clone, PartialEq, Message)]
 pub(crate) struct ValueInfo {
-    #[prost(bytes = "vec", tag = "1")]
-    pub(crate) name: Vec<u8>,
+    #[prost(bytes = "bytes", tag = "1")]
+    pub(crate) name: Bytes,
     #[prost(message, optional, tag = "2")]
     pub(crate) r#type: Option<Type>,
 }
@@ -183,21 +220,21 @@ pub(crate) mod zip {
 
     #[derive(Clone, PartialEq, prost::Message)]
     pub(crate) struct Node {
-        #[prost(bytes = "vec", repeated, tag = "2")]
-        pub(crate) output: Vec<Vec<u8>>,
-        #[prost(bytes = "vec", tag = "4")]
-        pub(crate) op_type: Vec<u8>,
+        #[prost(bytes = "bytes", repeated, tag = "2")]
+        pub(crate) output: Vec<bytes::Bytes>,
+        #[prost(bytes = "bytes", tag = "4")]
+        pub(crate) op_type: bytes::Bytes,
         #[prost(message, repeated, tag = "5")]
         pub(crate) attribute: Vec<Attribute>,
     }
 
     #[derive(Clone, PartialEq, prost::Message)]
     pub(crate) struct Attribute {
-        #[prost(bytes = "vec", tag = "1")]
-        pub(crate) name: Vec<u8>,
+        #[prost(bytes = "bytes", tag = "1")]
+        pub(crate) name: bytes::Bytes,
         #[prost(int64, repeated, packed = "false", tag = "8")]
         pub(crate) ints: Vec<i64>,
-        #[prost(bytes = "vec", repeated, tag = "9")]
-        pub(crate) strings: Vec<Vec<u8>>,
+        #[prost(bytes = "bytes", repeated, tag = "9")]
+        pub(crate) strings: Vec<bytes::Bytes>,
     }
 }

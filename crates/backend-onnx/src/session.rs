@@ -2,19 +2,22 @@
 
 use crate::environment::Environment;
 use crate::error::{Doing, NO_CUDA, NO_DEVICE, unsupported};
+use crate::folding::Folding;
 use crate::handles::{CudaOptions, Session, SessionOptions};
 use crate::sys::ort;
 use ort_sys::{ExecutionMode, GraphOptimizationLevel};
-use redisai_core::{BackendError, Device, DeviceKind};
+use redisai_core::{BackendError, Device, DeviceKind, LoadRequest};
 use std::ffi::CString;
 
-/// Builds the session of a model for a device. `blob` may go afterwards.
+/// Builds the session of a model. Its blob may go afterwards.
 pub(crate) fn build(
     environment: &'static Environment,
-    device: &Device,
-    blob: &[u8],
+    request: &LoadRequest<'_>,
+    folding: Folding,
 ) -> Result<Session, BackendError> {
-    let options = session_options(environment, device)?;
+    let options = session_options(environment, request.device)?;
+    limit_folding(environment, &options, folding)?;
+    let blob = request.blob.bytes();
     let api = environment.api();
     // SAFETY: the bytes live during the call, which copies what it needs; the options are valid.
     unsafe {
@@ -76,6 +79,39 @@ fn session_options(
         DeviceKind::Unknown => return Err(unsupported(NO_DEVICE)),
     }
     Ok(options)
+}
+
+/// Keeps what is computed of constants alone small: beyond that it is computed by every run, in memory
+/// that is counted and limited. Libraries before 1.28 know no limit: there nothing is folded then.
+fn limit_folding(
+    environment: &'static Environment,
+    options: &SessionOptions,
+    folding: Folding,
+) -> Result<(), BackendError> {
+    if folding.is_small() {
+        return Ok(());
+    }
+    let limit = CString::new(folding.limit().to_string()).unwrap_or_default();
+    let (key, value) = if environment.ort.is_at_least(1, 28) {
+        (
+            c"optimization.constant_folding_max_output_size_in_bytes",
+            limit.as_c_str(),
+        )
+    } else {
+        (
+            c"optimization.disable_specified_optimizers",
+            c"ConstantFolding",
+        )
+    };
+    let api = environment.api();
+    // SAFETY: the options are valid; key and value are C strings that are copied.
+    unsafe {
+        ort!(
+            api,
+            Doing::Load,
+            AddSessionConfigEntry(options.as_ptr(), key.as_ptr(), value.as_ptr())
+        )
+    }
 }
 
 /// Lets the session run on a CUDA device. One that is not there is an error here or when the session

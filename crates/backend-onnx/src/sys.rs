@@ -30,6 +30,7 @@ pub(crate) struct Ort {
     api: &'static OrtApi,
     throw: Throw,
     version: String,
+    number: (u32, u32),
 }
 
 impl Ort {
@@ -66,7 +67,7 @@ impl Ort {
         let base = unsafe { base().as_ref() }
             .ok_or_else(|| unsupported(format!("ERR {shown} has no API of ONNX Runtime")))?;
         let version = library_version(base);
-        check_version(&version, &shown)?;
+        let number = check_version(&version, &shown)?;
         // SAFETY: asked only after the version said that the library has this table.
         let api = unsafe { (base.GetApi)(API_VERSION).as_ref() }.ok_or_else(|| {
             unsupported(format!(
@@ -80,6 +81,7 @@ impl Ort {
             api,
             throw,
             version,
+            number,
         })
     }
 
@@ -91,6 +93,11 @@ impl Ort {
     /// How to throw what ONNX Runtime catches.
     pub(crate) fn throw(&self) -> Throw {
         self.throw
+    }
+
+    /// Whether the library is of this version or a newer one.
+    pub(crate) fn is_at_least(&self, major: u32, minor: u32) -> bool {
+        self.number >= (major, minor)
     }
 
     /// The library's version, such as `1.22.1`.
@@ -121,7 +128,7 @@ fn library_version(base: &OrtApiBase) -> String {
 }
 
 /// Refuses a library that is too old. Asking `GetApi` instead would make the library print to stderr.
-fn check_version(version: &str, path: &str) -> Result<(), BackendError> {
+fn check_version(version: &str, path: &str) -> Result<(u32, u32), BackendError> {
     let mut parts = version.split('.').map(str::parse::<u32>);
     let (Some(Ok(major)), Some(Ok(minor))) = (parts.next(), parts.next()) else {
         return Err(unsupported(format!(
@@ -134,7 +141,7 @@ fn check_version(version: &str, path: &str) -> Result<(), BackendError> {
             OLDEST.0, OLDEST.1
         )));
     }
-    Ok(())
+    Ok((major, minor))
 }
 
 /// libstdc++'s throwing function, from the library that ONNX Runtime itself uses.

@@ -5,7 +5,7 @@
 
 mod common;
 
-use common::onnx::field;
+use common::onnx::{self, field};
 use common::{fixture, ints, load, logging_host, model, run};
 use redisai_backend_abi::{Host, RaiHost, SYSTEM};
 use redisai_core::{Backend, DType, LoadedModel, Shape, Status, Tensor};
@@ -156,6 +156,242 @@ fn empty_and_odd_shapes_run_or_fail() {
         &[0; 200],
     ] {
         let _ = run(mlp.as_ref(), &[empty(dims)]);
+    }
+}
+
+/// The most memory that the process ever had, in bytes.
+fn peak() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let line = status
+        .lines()
+        .find(|line| line.starts_with("VmHWM:"))
+        .unwrap();
+    line.split_whitespace()
+        .nth(1)
+        .unwrap()
+        .parse::<u64>()
+        .unwrap()
+        * 1024
+}
+
+/// Loading computes what follows from constants alone, in memory that nobody limits: a model of a
+/// hundred bytes must not take gigabytes of it.
+#[test]
+fn constants_that_grow_are_left_to_the_run() {
+    let huge = onnx::initializer("n", DType::Int64, &[1], &(1_i64 << 31).to_le_bytes());
+    let one = onnx::initializer("one", DType::Float, &[1], &1_f32.to_le_bytes());
+    let line = onnx::initializer("line", DType::Float, &[1 << 15, 1], &vec![0; 4 << 15]);
+    let row = onnx::initializer("row", DType::Float, &[1, 1 << 15], &vec![0; 4 << 15]);
+    let small = onnx::initializer("c0", DType::Float, &[1 << 10], &[0; 4 << 10]);
+    let doubling: Vec<_> = (0..22)
+        .map(|step| {
+            let (from, to) = (format!("c{step}"), format!("c{}", step + 1));
+            // An attribute `axis` of 0.
+            let axis = [field(1, b"axis"), onnx::number(3, 0), onnx::number(20, 2)].concat();
+            [
+                onnx::node("Concat", &[&from, &from], &[&to]),
+                field(5, &axis),
+            ]
+            .concat()
+        })
+        .collect();
+    let last = |name: &str| onnx::node("Identity", &[name], &["big"]);
+    let models = [
+        (
+            vec![onnx::node("ConstantOfShape", &["n"], &["big"])],
+            vec![huge.clone()],
+        ),
+        (
+            vec![onnx::node("Expand", &["one", "n"], &["big"])],
+            vec![huge.clone(), one.clone()],
+        ),
+        (
+            vec![onnx::node("Tile", &["one", "n"], &["big"])],
+            vec![huge, one],
+        ),
+        (
+            vec![onnx::node("Add", &["line", "row"], &["big"])],
+            vec![line.clone(), row.clone()],
+        ),
+        (
+            vec![onnx::node("MatMul", &["line", "row"], &["big"])],
+            vec![line, row],
+        ),
+        ([doubling, vec![last("c22")]].concat(), vec![small]),
+    ];
+    let before = peak();
+    for (place, (mut nodes, initializers)) in models.into_iter().enumerate() {
+        nodes.push(onnx::node("ReduceSum", &["big"], &["sum"]));
+        nodes.push(onnx::node("Add", &["x", "sum"], &["y"]));
+        for order in [false, true] {
+            if order {
+                nodes.reverse();
+            }
+            let (x, y) = (
+                onnx::value("x", DType::Float),
+                onnx::value("y", DType::Float),
+            );
+            let blob = onnx::model(&nodes, &initializers, &[x], &[y]);
+            assert!(blob.len() < 1 << 20);
+            let loaded = load(blob);
+            assert!(order || loaded.is_ok(), "model {place}: {:?}", loaded.err());
+            let taken = peak().saturating_sub(before);
+            assert!(taken < 1 << 30, "model {place} took {taken} bytes");
+        }
+    }
+}
+
+#[test]
+fn sparse_tensors_that_would_be_large_are_refused() {
+    let values = onnx::initializer("w", DType::Float, &[1], &1_f32.to_le_bytes());
+    let indices = onnx::initializer("i", DType::Int64, &[1], &0_i64.to_le_bytes());
+    let sparse = |size| [field(1, &values), field(2, &indices), onnx::number(3, size)].concat();
+    let model = |size| {
+        let graph = [
+            field(1, &onnx::node("Add", &["x", "w"], &["y"])),
+            field(2, b"g"),
+            field(11, &onnx::value("x", DType::Float)),
+            field(12, &onnx::value("y", DType::Float)),
+            field(15, &sparse(size)),
+        ];
+        [
+            onnx::number(1, 9),
+            field(7, &graph.concat()),
+            field(8, &onnx::number(2, 20)),
+        ]
+        .concat()
+    };
+    assert!(load(model(4)).is_ok());
+    let error = load(model(1 << 36)).err().expect("refused");
+    assert!(error.text.contains("sparse"), "{error}");
+}
+
+/// A function of the domain `l`.
+fn function(name: &str, nodes: &[(&str, &str, &str)]) -> Vec<u8> {
+    let nodes = nodes.iter().flat_map(|(op, input, output)| {
+        let domain = if *op == "Neg" {
+            Vec::new()
+        } else {
+            field(7, b"l")
+        };
+        field(7, &[onnx::node(op, &[input], &[output]), domain].concat())
+    });
+    let opsets = [
+        field(9, &onnx::number(2, 20)),
+        field(9, &[field(1, b"l"), onnx::number(2, 1)].concat()),
+    ];
+    let head = [
+        field(1, name.as_bytes()),
+        field(4, b"a"),
+        field(5, b"b"),
+        field(10, b"l"),
+    ];
+    head.concat()
+        .into_iter()
+        .chain(nodes)
+        .chain(opsets.concat())
+        .collect()
+}
+
+fn calling(name: &str, functions: &[Vec<u8>]) -> Vec<u8> {
+    let call = [onnx::node(name, &["x"], &["y"]), field(7, b"l")].concat();
+    let plain = onnx::model(
+        &[call],
+        &[],
+        &[onnx::value("x", DType::Float)],
+        &[onnx::value("y", DType::Float)],
+    );
+    // Fields from 16 on have a key of two bytes, which the helper writes too.
+    let functions = functions.iter().flat_map(|function| field(25, function));
+    let opset = field(8, &[field(1, b"l"), onnx::number(2, 1)].concat());
+    plain.into_iter().chain(opset).chain(functions).collect()
+}
+
+#[test]
+fn functions_without_end_are_refused() {
+    let plain = calling(
+        "f",
+        &[function("f", &[("Neg", "a", "t"), ("Neg", "t", "b")])],
+    );
+    assert!(load(plain).is_ok(), "functions are served");
+    let chain = |length: usize| -> Vec<_> {
+        let first = [function("f0", &[("Neg", "a", "b")])];
+        let rest = (1..length).map(|step| {
+            function(
+                &format!("f{step}"),
+                &[(&format!("f{}", step - 1), "a", "b")],
+            )
+        });
+        first.into_iter().chain(rest).collect()
+    };
+    assert!(load(calling("f9", &chain(10))).is_ok());
+    let doubling: Vec<_> = [function("f0", &[("Neg", "a", "b")])]
+        .into_iter()
+        .chain((1..40).map(|step| {
+            let inner = format!("f{}", step - 1);
+            function(
+                &format!("f{step}"),
+                &[(&inner, "a", "t"), (&inner, "t", "b")],
+            )
+        }))
+        .collect();
+    for blob in [
+        calling("f", &[function("f", &[("f", "a", "b")])]),
+        calling(
+            "f",
+            &[
+                function("f", &[("g", "a", "b")]),
+                function("g", &[("f", "a", "b")]),
+            ],
+        ),
+        calling("f39", &doubling),
+        calling("f999", &chain(1000)),
+    ] {
+        let error = load(blob).err().expect("refused");
+        assert!(error.text.contains("functions call each other"), "{error}");
+        assert_eq!(error.status, Status::BadModel);
+    }
+}
+
+/// Each of these would end the process.
+#[test]
+fn operators_that_cannot_take_nothing_do_not_get_it() {
+    let weights = |name, dims: &[u64]| {
+        let bytes = dims.iter().product::<u64>() as usize * 4;
+        onnx::initializer(name, DType::Float, dims, &vec![0; bytes])
+    };
+    let hidden = [
+        field(1, b"hidden_size"),
+        onnx::number(3, 5),
+        onnx::number(20, 2),
+    ]
+    .concat();
+    let gru = [
+        onnx::node("GRU", &["x", "w", "r"], &["y"]),
+        field(5, &hidden),
+    ]
+    .concat();
+    let axis = [field(1, b"axis"), onnx::number(3, 0), onnx::number(20, 2)].concat();
+    let unique = [onnx::node("Unique", &["x"], &["y"]), field(5, &axis)].concat();
+    let none = |dims: &[i64]| vec![common::floats(dims, &[])];
+    for (node, initializers, empty, full) in [
+        (
+            gru,
+            vec![weights("w", &[1, 15, 2]), weights("r", &[1, 15, 5])],
+            none(&[0, 3, 2]),
+            &[1, 1, 2][..],
+        ),
+        (unique, vec![], none(&[3, 0]), &[2, 1]),
+    ] {
+        let (x, y) = (
+            onnx::value("x", DType::Float),
+            onnx::value("y", DType::Float),
+        );
+        let model = load(onnx::model(&[node], &initializers, &[x], &[y])).unwrap();
+        let error = run(model.as_ref(), &empty).unwrap_err();
+        assert!(error.text.contains("without elements"), "{error}");
+        assert_eq!(error.status, Status::BadInput);
+        assert!(run(model.as_ref(), &[common::floats(full, &[0.5, 0.25])]).is_ok());
     }
 }
 
