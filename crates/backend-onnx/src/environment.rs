@@ -6,12 +6,13 @@
 use crate::config::Config;
 use crate::error::{Doing, unsupported};
 use crate::handles::ThreadingOptions;
+use crate::log;
 use crate::memory::Allocator;
 use crate::sys::{Ort, check, ort};
-use ort_sys::{OrtApi, OrtEnv, OrtLoggingFunction, OrtLoggingLevel};
+use ort_sys::{OrtApi, OrtEnv, OrtLoggingLevel};
 use redisai_backend_abi::Host;
-use redisai_core::{BackendError, LogLevel};
-use std::ffi::{CStr, c_char, c_void};
+use redisai_core::BackendError;
+use std::ffi::CStr;
 use std::sync::{Mutex, PoisonError};
 
 /// The library, its environment and our allocator.
@@ -103,9 +104,6 @@ fn create(api: &'static OrtApi, host: Host, config: &Config) -> Result<*mut OrtE
         ort!(api, Doing::Init, SetGlobalSpinControl(raw, 0))?;
         threading
     };
-    // SAFETY: the two types differ in that ours takes the severity as an integer of the same size,
-    // for which every value is valid.
-    let logger = unsafe { std::mem::transmute::<LogFunction, OrtLoggingFunction>(log) };
     let host: *const Host = Box::leak(Box::new(host));
     let mut env = std::ptr::null_mut();
     // SAFETY: the log function and what it is given live for good; the name is a C string.
@@ -113,7 +111,7 @@ fn create(api: &'static OrtApi, host: Host, config: &Config) -> Result<*mut OrtE
         check(
             api,
             (api.CreateEnvWithCustomLoggerAndGlobalThreadPools)(
-                logger,
+                log::function(),
                 host.cast_mut().cast(),
                 OrtLoggingLevel::ORT_LOGGING_LEVEL_WARNING,
                 c"RedisAI".as_ptr(),
@@ -141,64 +139,5 @@ fn has_provider(api: &'static OrtApi, wanted: &CStr) -> Result<bool, BackendErro
             .any(|index| CStr::from_ptr(*names.add(index)) == wanted);
         ort!(api, Doing::Init, ReleaseAvailableProviders(names, count))?;
         Ok(found)
-    }
-}
-
-type LogFunction = unsafe extern "system" fn(
-    *mut c_void,
-    i32,
-    *const c_char,
-    *const c_char,
-    *const c_char,
-    *const c_char,
-);
-
-const SEVERITY_WARNING: i32 = 2;
-
-/// ONNX Runtime's log, into the host's.
-unsafe extern "system" fn log(
-    host: *mut c_void,
-    severity: i32,
-    _category: *const c_char,
-    _id: *const c_char,
-    _place: *const c_char,
-    message: *const c_char,
-) {
-    if host.is_null() || message.is_null() {
-        return;
-    }
-    // SAFETY: the pointer that we gave when the environment was made; it lives for good.
-    let host = unsafe { &*host.cast::<Host>() };
-    // SAFETY: a C string for the time of the call.
-    let text = unsafe { CStr::from_ptr(message) }.to_string_lossy();
-    host.log(
-        level(severity, &text),
-        &format!("ONNX Runtime: {}", text.trim_end()),
-    );
-}
-
-/// A run that fails is its client's business, who gets the text: no client can flood the log with it.
-fn level(severity: i32, text: &str) -> LogLevel {
-    if severity < SEVERITY_WARNING
-        || text.starts_with("Non-zero status code returned while running")
-    {
-        LogLevel::Verbose
-    } else {
-        LogLevel::Warning
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn errors_of_runs_are_quiet() {
-        assert_eq!(level(2, "Removing initializer 'x'"), LogLevel::Warning);
-        assert_eq!(
-            level(3, "Non-zero status code returned while running Div node."),
-            LogLevel::Verbose
-        );
-        assert_eq!(level(1, "info"), LogLevel::Verbose);
     }
 }

@@ -12,6 +12,7 @@ mod external;
 mod folding;
 mod functions;
 mod handles;
+mod log;
 mod memory;
 mod model;
 mod proto;

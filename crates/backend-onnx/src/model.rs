@@ -8,7 +8,7 @@ use crate::memory::{Charge, tally};
 use crate::runs::Runs;
 use crate::signature::{self, Names, TYPE_SEQUENCE, TYPE_TENSOR};
 use crate::sys::ort;
-use crate::{sequence, session, tensor};
+use crate::{log, sequence, session, tensor};
 use ort_sys::OrtValue;
 use redisai_core::{
     BackendError, LoadRequest, LoadedModel, LogLevel, Run, RunOutput, Signature, Status, Tensor,
@@ -41,6 +41,7 @@ impl OnnxModel {
         runs: Arc<Runs>,
         request: &LoadRequest<'_>,
     ) -> Result<Self, BackendError> {
+        let _limited = log::Scope::load();
         let survey = survey(request.blob)?;
         let (session, counted) = build(environment, request, &survey)?;
         let (signature, inputs, outputs) = signature::read(
@@ -144,6 +145,7 @@ impl OnnxModel {
         let mut outputs: SmallVec<[*mut OrtValue; 4]> =
             SmallVec::from_elem(std::ptr::null_mut(), self.outputs.len());
         let running = self.runs.begin(id)?;
+        let quiet = log::Scope::run();
         // SAFETY: names and values are as many as is said and live during the call; ONNX Runtime
         // makes the outputs. Any number of threads may run one session.
         let ran = unsafe {
@@ -162,7 +164,7 @@ impl OnnxModel {
                 )
             )
         };
-        drop(running);
+        drop((quiet, running));
         // SAFETY: each is null or a value that the run made for us, whatever the run's end was.
         let outputs = outputs
             .into_iter()

@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{floats, ints, load, load_on, logged, model, request, run, tensor, values};
+use common::{floats, ints, load, load_on, logged, model, onnx, request, run, tensor, values};
 use redisai_core::{Backend, DType, Status, ValueKind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI32, Ordering};
@@ -104,6 +104,30 @@ fn an_output_without_a_tensor_is_told_once_a_model() {
     let lines = logged("\"s\" is no tensor");
     assert_eq!(lines.len(), before + 1, "{lines:?}");
     assert_eq!(lines[0].0, redisai_backend_abi::RAI_LOG_WARNING);
+}
+
+/// A line a weight that nothing uses: no client can fill the log with them.
+#[test]
+fn a_models_warnings_are_limited() {
+    let unused: Vec<_> = (0..100)
+        .map(|place| onnx::initializer(&format!("never{place}"), DType::Float, &[1], &[0; 4]))
+        .collect();
+    let (x, y) = (
+        onnx::value("x", DType::Float),
+        onnx::value("y", DType::Float),
+    );
+    load(onnx::model(
+        &[onnx::node("Neg", &["x"], &["y"])],
+        &unused,
+        &[x],
+        &[y],
+    ))
+    .unwrap();
+    let lines = logged("'never");
+    let loud = |line: &&(i32, String)| line.0 == redisai_backend_abi::RAI_LOG_WARNING;
+    assert_eq!(lines.len(), 100, "ONNX Runtime warns of each");
+    assert_eq!(lines.iter().filter(loud).count(), 20);
+    assert!(!logged("more lines of this model").is_empty());
 }
 
 #[test]
