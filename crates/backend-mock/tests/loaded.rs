@@ -26,6 +26,10 @@ fn a_panic_in_a_run_poisons_that_session_only() {
     assert!(error.text.contains("out of order"), "{error}");
     let again = run(panicking.as_ref(), &input).unwrap_err();
     assert_eq!(again.status, Status::Poisoned);
+    assert!(
+        !again.text.contains("out of order"),
+        "it ran again: {again}"
+    );
     run(other.as_ref(), &input).unwrap();
     session(backend.as_ref(), "identity");
     let lines = door.lines.lock().unwrap();

@@ -146,7 +146,8 @@ pub(super) unsafe extern "C" fn run<E: Exported>(
         match Session::of(model) {
             None => Err(BackendError::new(Status::BadModel, "ERR no such session")),
             Some(session) if session.poisoned.load(Ordering::Acquire) => {
-                Err(poisoned("this session", "before"))
+                let text = "ERR this session panicked before and is not used any more";
+                Err(BackendError::new(Status::Poisoned, text))
             }
             Some(session) => guard(|| {
                 let views = slice_of(inputs, n_inputs);
