@@ -118,6 +118,6 @@ impl Fixture for Mock {
     }
 
     fn endless(&self) -> Option<Model> {
-        Some(Model::from("sleep 3600000"))
+        Some(Model::from("sleep 120000"))
     }
 }
