@@ -6,6 +6,7 @@
 
 mod backend;
 mod config;
+mod constants;
 mod environment;
 mod error;
 mod external;
