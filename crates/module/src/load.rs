@@ -83,6 +83,8 @@ fn load(ctx: Ctx<'_>, args: &Args<'_>) -> Result<(), String> {
         option_env!("REDISAI_GIT_SHA").unwrap_or("unknown")
     );
     let state = start(&module, options);
+    // First what may fail: a server does not take every registration back after a failed load.
+    load_backends(state).inspect_err(|_| state.engine.shutdown())?;
     if register(ctx, state).is_none() {
         state.engine.shutdown();
         return Err("the server refused a type, a command or a subscription of the module".into());
@@ -94,7 +96,7 @@ fn load(ctx: Ctx<'_>, args: &Args<'_>) -> Result<(), String> {
             raw::REDISMODULE_OPTIONS_HANDLE_IO_ERRORS as c_int
         ));
     }
-    load_backends(state).inspect_err(|_| state.engine.shutdown())
+    Ok(())
 }
 
 /// Makes the engine and the state; starts no framework.

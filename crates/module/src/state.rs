@@ -6,8 +6,9 @@ use redisai_backend_loader::Loader;
 use redisai_command::LoadOptions;
 use redisai_engine::{Engine, JobHandle};
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU64};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::ptr::null_mut;
+use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Everything that lives as long as the server.
 pub(crate) struct State {
@@ -29,7 +30,9 @@ pub(crate) struct State {
     jobs: Mutex<HashMap<usize, JobHandle>>,
 }
 
-static STATE: OnceLock<State> = OnceLock::new();
+/// Null, or a state that is never freed: the library stays in memory after a load that failed, and
+/// the next load of the same process makes another one.
+static STATE: AtomicPtr<State> = AtomicPtr::new(null_mut());
 
 /// The state. Only called after [`install`]: commands and types are registered behind it.
 #[allow(
@@ -37,7 +40,7 @@ static STATE: OnceLock<State> = OnceLock::new();
     reason = "reached only by a bug in OnLoad, and caught by the guard"
 )]
 pub(crate) fn state() -> &'static State {
-    match STATE.get() {
+    match state_if_loaded() {
         Some(state) => state,
         None => panic!("the module is not loaded"),
     }
@@ -45,12 +48,13 @@ pub(crate) fn state() -> &'static State {
 
 /// The state, where a callback may come before the module is loaded.
 pub(crate) fn state_if_loaded() -> Option<&'static State> {
-    STATE.get()
+    // SAFETY: null, or a state that `install` leaked.
+    unsafe { STATE.load(Ordering::Acquire).as_ref() }
 }
 
-/// Sets the state, once.
+/// Sets the state. Once a load: what an earlier one left behind is shut down.
 pub(crate) fn install(engine: Engine, loader: Arc<Loader>, options: LoadOptions) -> &'static State {
-    STATE.get_or_init(|| State {
+    let state: &'static State = Box::leak(Box::new(State {
         engine,
         loader,
         chunk_size: AtomicU64::new(options.model_chunk_size),
@@ -60,7 +64,9 @@ pub(crate) fn install(engine: Engine, loader: Arc<Loader>, options: LoadOptions)
         scan_warned: AtomicBool::new(false),
         index: Mutex::default(),
         jobs: Mutex::default(),
-    })
+    }));
+    STATE.store(std::ptr::from_ref(state).cast_mut(), Ordering::Release);
+    state
 }
 
 impl State {
