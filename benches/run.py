@@ -23,7 +23,7 @@ sys.path[:0] = [str(ROOT / "benches"), str(ROOT / "build_backend")]
 
 import native  # noqa: E402 (found by the line above)
 from suite import figures, models, picture, report  # noqa: E402
-from suite.bench import Bench  # noqa: E402
+from suite.bench import ALONE, PIN, Bench  # noqa: E402
 
 
 def main() -> int:
@@ -43,6 +43,7 @@ def main() -> int:
         models=models.make(out / "models"),
         slice_s=0.3 if options.quick else 1.0,
         slices=1 if options.quick else 3,
+        pin=ALONE if options.alone else PIN,
     )
     found = _measure(bench, options.only, 1 if options.quick else options.repetitions)
     rows = report.rows(found)
@@ -86,6 +87,7 @@ def _facts(bench: Bench, repetitions: int) -> dict[str, object]:
         "cpus": len(os.sched_getaffinity(0)),
         "kernel": platform.release(),
         "load": os.getloadavg(),
+        "alone": tuple(bench.pin) == ALONE,
         "repetitions": repetitions,
     }
 
@@ -94,6 +96,9 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--repetitions", type=int, default=5)
     parser.add_argument("--quick", action="store_true", help="short and rough, to try it out")
+    parser.add_argument(
+        "--alone", action="store_true", help="real-time class, on a busy machine (needs root)"
+    )
     parser.add_argument("--only", nargs="+", choices=list(figures.GROUPS), default=[])
     parser.add_argument("--server", help="path, or a wheel's name; default: on PATH, else embedded")
     parser.add_argument("--module", type=Path, help="another module than this package's")

@@ -21,6 +21,8 @@ from suite.models import Model
 
 # One CPU for the server, the load generator and the reference (protocol P1).
 PIN = ("taskset", "-c", "0")
+# The same in the real-time class: nothing else runs on that CPU meanwhile.
+ALONE = ("chrt", "--fifo", "1", *PIN)
 # What the performance targets say: one intra-op thread, one worker.
 MODULE_ARGS = ("INTRA_OP_PARALLELISM", 1, "THREADS_PER_QUEUE", 1)
 
@@ -51,6 +53,7 @@ class Bench:
     """Seconds of one slice of a measurement."""
     slices: int
     """Slices of each side, in turns."""
+    pin: Sequence[str] = PIN
     folder: Path = field(default_factory=lambda: Path(tempfile.mkdtemp(prefix="redisai-bench-")))
 
     # Servers -----------------------------------------------------------------------------------
@@ -73,7 +76,7 @@ class Bench:
             self.binary,
             module=module,
             module_args=args,
-            wrapper=PIN if pinned else (),
+            wrapper=self.pin if pinned else (),
         )
 
     # Loads -------------------------------------------------------------------------------------
@@ -87,7 +90,7 @@ class Bench:
         pinned: bool = True,
     ) -> Loaded:
         """Runs a closed loop; each request is a pipeline of commands, one for each connection."""
-        command = [*(PIN if pinned else ()), str(self.load), "--port", str(server.port)]
+        command = [*(self.pin if pinned else ()), str(self.load), "--port", str(server.port)]
         for index, pipeline in enumerate(requests):
             path = self.folder / f"request-{index}"
             path.write_bytes(b"".join(encode(words) for words in pipeline))
@@ -108,7 +111,14 @@ class Bench:
     def reference(self, model: Model, batch: int, seconds: float) -> float:
         """Samples a second of ONNX Runtime alone, pinned."""
         script = Path(__file__).with_name("reference.py")
-        command = [*PIN, sys.executable, str(script), str(model.path), str(batch), str(seconds)]
+        command = [
+            *self.pin,
+            sys.executable,
+            str(script),
+            str(model.path),
+            str(batch),
+            str(seconds),
+        ]
         done = subprocess.run(command, capture_output=True, text=True, check=True)
         return float(json.loads(done.stdout)["rate"])
 

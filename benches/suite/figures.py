@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -127,27 +128,23 @@ def tensors(bench: Bench) -> dict[str, float]:
     """T8 to T11."""
     found = {}
     with bench.ours() as server:
-        for name, shape, key in (("600K", IMAGE, "a"), ("16M", LARGE, "b")):
-            size = 4
-            for dim in shape:
-                size *= dim
-            blob = bytes(size)
-            ours, plain = tensor_set(f"{key}:t", shape, blob), ["SET", f"{key}:s", blob]
+        for name, time_of, shape in (("600K", "T8", IMAGE), ("16M", "T9", LARGE)):
+            blob = bytes(4 * math.prod(shape))
             server.execute("CONFIG", "RESETSTAT")
-            stored, put = bench.in_turns(
-                lambda ours=ours: bench.run_load(server, [[ours]]).rate,
-                lambda plain=plain: bench.run_load(server, [[plain]]).rate,
-            )
-            found["T8" if name == "600K" else "T9"] = usec_per_call(server, "ai.tensorset")
-            if name == "16M":
-                found["T10"] = stored / put
-            ours, plain = ["AI.TENSORGET", f"{key}:t", "BLOB"], ["GET", f"{key}:s"]
-            read, got = bench.in_turns(
-                lambda ours=ours: bench.run_load(server, [[ours]]).rate,
-                lambda plain=plain: bench.run_load(server, [[plain]]).rate,
-            )
-            found[f"T11 {name}"] = read / got
+            stored = _beside(bench, server, tensor_set("t", shape, blob), ["SET", "s", blob])
+            found[time_of] = usec_per_call(server, "ai.tensorset")
+            read = _beside(bench, server, ["AI.TENSORGET", "t", "BLOB"], ["GET", "s"])
+            found |= {"T10": stored, f"T11 {name}": read}
     return found
+
+
+def _beside(bench: Bench, server: Server, ours: Command, plain: Command) -> float:
+    """The rate of a command of ours over that of a plain one."""
+    rates = bench.in_turns(
+        lambda: bench.run_load(server, [[ours]]).rate,
+        lambda: bench.run_load(server, [[plain]]).rate,
+    )
+    return rates[0] / rates[1]
 
 
 def memory(bench: Bench) -> dict[str, float]:
