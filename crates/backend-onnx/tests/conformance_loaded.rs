@@ -6,7 +6,7 @@ use redisai_backend_loader::{Environment, LoadError, Loader, LoaderConfig};
 use redisai_core::{Backend, BackendKind, HostServices, LogLevel};
 use redisai_testkit::conformance::{Model, load, run};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 /// Keeps the log.
 #[derive(Default)]
@@ -34,14 +34,26 @@ fn open(library: &Path, python: PathBuf, door: &Arc<Door>) -> Result<Arc<dyn Bac
     Loader::new(config).open(BackendKind::Onnx, Some(library))
 }
 
-/// The site-packages of the framework under test: the loader finds the library in it by itself.
+/// The site-packages of the framework under test: the loader finds the library in it by itself. One of
+/// another name (`pip install --target`) gets a link of that name.
 fn site_packages() -> PathBuf {
-    let library = common::library();
-    let place = library
-        .ancestors()
-        .nth(3)
-        .expect("…/onnxruntime/capi/libonnxruntime.so");
-    place.to_owned()
+    static FOUND: OnceLock<PathBuf> = OnceLock::new();
+    let find = || {
+        let library = common::library();
+        let place = library
+            .ancestors()
+            .nth(3)
+            .expect("…/onnxruntime/capi/libonnxruntime.so");
+        if place.ends_with("site-packages") {
+            return place.to_owned();
+        }
+        let folder = std::env::temp_dir().join(format!("redisai-onnx-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).expect("a directory");
+        let link = folder.join("site-packages");
+        std::os::unix::fs::symlink(place, &link).expect("a link");
+        link
+    };
+    FOUND.get_or_init(find).clone()
 }
 
 fn loaded() -> Arc<dyn Backend> {
