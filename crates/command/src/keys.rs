@@ -118,6 +118,21 @@ mod tests {
     }
 
     #[test]
+    fn parsers_and_getkeys_agree_on_the_first_key() {
+        use crate::{Info, ModelDel, ModelGet, ModelStore, TensorGet, TensorSet};
+        let parsers = [
+            TensorSet::KEY,
+            TensorGet::KEY,
+            ModelStore::KEY,
+            ModelGet::KEY,
+            ModelDel::KEY,
+            ModelRun::KEY,
+            Info::KEY,
+        ];
+        assert_eq!(parsers, [1; 7]);
+    }
+
+    #[test]
     fn malformed_ones_give_what_is_there() {
         for (line, count) in [
             ("AI.TENSORSET", 0),

@@ -43,6 +43,9 @@ const DOUBLES: &[(&str, f64)] = &[
     ("0x0p99999999999999999999", 0.0),
     // Halfway, and one more in the last of 64 bits: up.
     ("0x8000000000000401", 9_223_372_036_854_777_856.0),
+    // The same behind the 64 bits that are kept, and exactly halfway.
+    ("0x80000000000004001", 147_573_952_589_676_445_696.0),
+    ("0x80000000000004000", 147_573_952_589_676_412_928.0),
 ];
 
 const NO_DOUBLES: &[&str] = &[
@@ -143,7 +146,14 @@ fn integers_are_read_as_the_server_reads_them() {
 
 #[test]
 fn counts_may_be_doubles_without_a_fraction() {
-    for (text, value) in [("0", 0), ("3", 3), ("3.0", 3), ("1e3", 1000), ("0x10", 16)] {
+    for (text, value) in [
+        ("0", 0),
+        ("3", 3),
+        ("3.0", 3),
+        ("0.0", 0),
+        ("1e3", 1000),
+        ("0x10", 16),
+    ] {
         assert_eq!(count(text.as_bytes()), Some(value), "{text}");
     }
     assert_eq!(count(b"9223372036854775807"), Some(i64::MAX as u64));
