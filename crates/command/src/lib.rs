@@ -24,7 +24,7 @@
 //! | `loadmodule` | [`LoadOptions`] | [`LoadOptions::parse`] | |
 //!
 //! [`Error`] is the one table of error texts, [`COMMANDS`] what the server is told of each command
-//! (flags, key specs, documentation), [`keys`] answers getkeys.
+//! (flags, key specs, documentation), [`keys()`] answers getkeys.
 
 #![forbid(unsafe_code)]
 #![cfg_attr(
