@@ -187,6 +187,58 @@ impl Drop for HostMemory {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{RaiHost, SYSTEM, memory};
+    use std::ffi::c_void;
+    use std::sync::atomic::{AtomicIsize, Ordering};
+
+    static BLOCKS: AtomicIsize = AtomicIsize::new(0);
+
+    unsafe extern "C" fn allocate(_: *const RaiHost, bytes: usize, align: usize) -> *mut c_void {
+        BLOCKS.fetch_add(1, Ordering::SeqCst);
+        memory::allocate_tensor(bytes, align).cast()
+    }
+
+    unsafe extern "C" fn free(_: *const RaiHost, block: *mut c_void) {
+        BLOCKS.fetch_sub(1, Ordering::SeqCst);
+        // SAFETY: from `allocate`.
+        unsafe { memory::free(block.cast()) };
+    }
+
+    static COUNTING: RaiHost = RaiHost {
+        tensor_alloc: Some(allocate),
+        free: Some(free),
+        ..SYSTEM
+    };
+
+    #[test]
+    fn host_memory_is_given_back_to_its_host() {
+        // SAFETY: a whole table that lives for ever.
+        let host = unsafe { Host::from_raw(&raw const COUNTING) }.unwrap();
+        let mut memory = HostMemory::new(host, 3).unwrap();
+        let other = HostBytes::copy_of(host, b"ab").unwrap();
+        // SAFETY: three bytes, all written.
+        let bytes = unsafe {
+            memory.as_mut_ptr().write_bytes(9, 3);
+            memory.assume_init()
+        };
+        assert_eq!(bytes.bytes(), [9; 3]);
+        assert_eq!(BLOCKS.load(Ordering::SeqCst), 2);
+        drop((bytes, other));
+        assert_eq!(BLOCKS.load(Ordering::SeqCst), 0);
+    }
+
+    #[test]
+    fn a_host_of_another_version_is_no_host() {
+        let other = RaiHost {
+            abi_version: 2,
+            ..SYSTEM
+        };
+        let short = RaiHost { size: 16, ..SYSTEM };
+        for table in [&raw const other, &raw const short, std::ptr::null()] {
+            // SAFETY: a table, or null; it is not kept.
+            assert!(unsafe { Host::from_raw(table) }.is_none());
+        }
+    }
 
     #[test]
     fn host_bytes_are_aligned_with_a_tail() {

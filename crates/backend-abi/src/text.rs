@@ -218,6 +218,40 @@ mod tests {
     use super::*;
 
     #[test]
+    fn what_was_owned_is_released_once() {
+        unsafe extern "C" fn count(ctx: *mut c_void) {
+            // SAFETY: the counter below.
+            unsafe { *ctx.cast::<u32>() += 1 };
+        }
+        let mut released = 0_u32;
+        let ctx: *mut c_void = (&raw mut released).cast();
+        let release: Option<unsafe extern "C" fn(*mut c_void)> = Some(count);
+        let mut text = RaiText {
+            data: b"text".as_ptr(),
+            len: 4,
+            ctx,
+            release,
+        };
+        // SAFETY: made as documented; the second time it is empty.
+        let taken = unsafe { [text.take(), text.take()] };
+        assert_eq!(taken, [b"text".to_vec(), Vec::new()]);
+        let item = RaiPair::of(b"name", b"value");
+        let mut pairs = RaiPairs {
+            items: &raw const item,
+            len: 1,
+            ctx,
+            release,
+        };
+        // SAFETY: as above.
+        let taken = unsafe { [pairs.take(), pairs.take()] };
+        assert_eq!(
+            taken,
+            [vec![("name".to_owned(), "value".to_owned())], vec![]]
+        );
+        assert_eq!(released, 2);
+    }
+
+    #[test]
     fn texts_and_pairs_hand_over_what_they_own() {
         let mut text = RaiText::from_vec(b"a\0b".to_vec());
         // SAFETY: just made.

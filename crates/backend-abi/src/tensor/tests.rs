@@ -138,19 +138,19 @@ fn bad_tensors_are_refused_and_deleted_once() {
     type Change = fn(&mut Made);
     let bad: [(&str, Change); 12] = [
         ("host memory", |made| {
-            made.managed.dl_tensor.device.device_type = 2
+            made.managed.dl_tensor.device.device_type = 2;
         }),
         ("valid shape", |made| made.managed.dl_tensor.ndim = -1),
         ("valid shape", |made| made.managed.dl_tensor.ndim = 5000),
         ("valid shape", |made| {
-            made.managed.dl_tensor.shape = ptr::null_mut()
+            made.managed.dl_tensor.shape = ptr::null_mut();
         }),
         ("valid shape", |made| made.dims(&[2, -2])),
         ("valid shape", |made| made.dims(&[i64::MAX, 2])),
         ("data type", |made| made.managed.dl_tensor.dtype.code = 5),
         ("data type", |made| made.managed.dl_tensor.dtype.lanes = 4),
         ("no data", |made| {
-            made.managed.dl_tensor.data = ptr::null_mut()
+            made.managed.dl_tensor.data = ptr::null_mut();
         }),
         ("other than 0 and 1", |made| {
             made.managed.dl_tensor.dtype = DLDataType::from_dtype(DType::Bool);
@@ -179,11 +179,8 @@ fn another_dlpack_is_refused_and_left_alone() {
 #[test]
 fn null_is_no_tensor_and_empty_may_be_null() {
     // SAFETY: no tensor.
-    assert!(
-        unsafe { import_tensor(&RaiTensor::NONE) }
-            .unwrap()
-            .is_none()
-    );
+    let none = unsafe { import_tensor(&RaiTensor::NONE) };
+    assert!(none.unwrap().is_none());
     let mut made = Made::new(|made| {
         made.dims(&[0, 3]);
         made.managed.dl_tensor.data = ptr::null_mut();
@@ -241,11 +238,11 @@ fn views_retain_only_as_long_as_they_are_kept() {
 
 #[test]
 fn a_librarys_own_heap_is_not_the_hosts() {
+    static BYTES: [u8; 3] = [1, 2, 3];
     let tensor = |data: Box<dyn Buffer>| {
         let tensor = Tensor::new(DType::UInt8, Shape::new(&[3]).unwrap(), data);
         Some(Arc::new(tensor.unwrap()))
     };
-    static BYTES: [u8; 3] = [1, 2, 3];
     // SAFETY: static.
     let shared = || unsafe { SharedBytes::new(BYTES.as_ptr(), 3, ()) };
     let host = crate::HostBytes::copy_of(Host::system(), &BYTES).unwrap();
