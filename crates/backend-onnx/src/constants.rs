@@ -66,7 +66,13 @@ pub(crate) fn result(op: &[u8], inputs: &[Constant]) -> Option<Constant> {
             dims: None,
             ints: None,
         }),
-        b"Cast" | b"CastLike" | b"DequantizeLinear" | b"QuantizeLinear" | b"ArgMax" | b"ArgMin" => {
+        b"DequantizeLinear" => Some(Constant {
+            bytes: counts.saturating_mul(4),
+            elements: counts,
+            dims: None,
+            ints: None,
+        }),
+        b"Cast" | b"CastLike" | b"QuantizeLinear" | b"ArgMax" | b"ArgMin" => {
             Some(Constant::wide(counts, None))
         }
         b"Add" | b"Sub" | b"Mul" | b"Div" | b"Pow" | b"Mod" | b"Equal" | b"Greater" | b"Less"

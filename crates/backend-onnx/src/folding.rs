@@ -18,6 +18,8 @@ const LEAST: u64 = 4096;
 pub(crate) struct Folding {
     /// Bytes of all constants whose size has a bound.
     made: u64,
+    /// Number of these.
+    bounded: u64,
     /// Number of constants that may be of any size.
     unbounded: u64,
     /// Bytes that they may take in all.
@@ -37,6 +39,7 @@ impl Folding {
         model.graph.iter().for_each(|graph| constants.graph(graph));
         Self {
             made: constants.made,
+            bounded: constants.bounded,
             unbounded: constants.unbounded,
             allowed,
         }
@@ -49,8 +52,12 @@ impl Folding {
 
     /// A limit for one constant with which all together stay near what is allowed.
     pub(crate) fn limit(self) -> u64 {
-        let left = self.allowed.saturating_sub(self.made);
-        (left / self.unbounded.max(1)).max(LEAST)
+        let share = if self.made <= self.allowed {
+            (self.allowed - self.made) / self.unbounded.max(1)
+        } else {
+            self.allowed / self.bounded.saturating_add(self.unbounded).max(1)
+        };
+        share.max(LEAST)
     }
 }
 
@@ -67,6 +74,7 @@ struct Constants<'a> {
     others: HashSet<&'a [u8]>,
     allowed: u64,
     made: u64,
+    bounded: u64,
     unbounded: u64,
 }
 
@@ -109,6 +117,7 @@ impl<'a> Constants<'a> {
             self.unbounded = self.unbounded.saturating_add(outputs);
         } else {
             self.made = self.made.saturating_add(bytes);
+            self.bounded = self.bounded.saturating_add(outputs);
         }
         for output in &node.output {
             self.known.insert(output, made.clone());
@@ -256,6 +265,6 @@ mod tests {
         let many = (0..1000).map(|_| node("Transpose", &["w"], "t")).collect();
         let sum = folding(vec![tensor("w", &[4096, 4096])], many);
         assert!(!sum.is_small(), "a thousand copies of one weight");
-        assert_eq!(sum.limit(), LEAST);
+        assert_eq!(sum.limit(), allowed(64 << 20) / 1000);
     }
 }

@@ -125,19 +125,20 @@ fn use_cuda(
         return Err(unsupported(NO_CUDA));
     }
     let api = environment.api();
+    // A failure is about the machine, not about the model: that is what `Init` says.
     let value = CString::new(index.to_string()).unwrap_or_default();
     let (keys, values) = ([c"device_id".as_ptr()], [value.as_ptr()]);
     // SAFETY: the options are valid; keys and values are one C string each and are copied.
     unsafe {
-        let cuda = CudaOptions::make(api, Doing::Load, |out| (api.CreateCUDAProviderOptions)(out))?;
+        let cuda = CudaOptions::make(api, Doing::Init, |out| (api.CreateCUDAProviderOptions)(out))?;
         ort!(
             api,
-            Doing::Load,
+            Doing::Init,
             UpdateCUDAProviderOptions(cuda.as_ptr(), keys.as_ptr(), values.as_ptr(), 1)
         )?;
         ort!(
             api,
-            Doing::Load,
+            Doing::Init,
             SessionOptionsAppendExecutionProvider_CUDA_V2(options.as_ptr(), cuda.as_ptr())
         )
     }
