@@ -114,6 +114,7 @@ fixed_texts! {
     MissingChunkSize = "ERR MODEL_CHUNK_SIZE: missing chunk size",
 
     // Ours.
+    CouldNotSaveModel = "ERR the server refused the model at this key: nothing was stored, send the command again",
     LoadBackendOff = "ERR loading backends at run time is off: load the module with LOADBACKEND backendspath or LOADBACKEND any",
     LoadBackendOutside = "ERR this path is outside of BACKENDSPATH: put the library below it, or load the module with LOADBACKEND any",
     BackendsPathFixed = "ERR BACKENDSPATH cannot be changed at run time: load the module with LOADBACKEND any",
@@ -247,7 +248,8 @@ ERR unsupported subcommand";
             .iter()
             .filter(|text| !CONTRACT.lines().any(|row| row == *text))
         {
-            // Ours: prefixed, and after the colon what to do.
+            // Ours.
+    CouldNotSaveModel = "ERR the server refused the model at this key: nothing was stored, send the command again", prefixed, and after the colon what to do.
             assert!(text.starts_with("ERR ") && text.contains(": "), "{text}");
         }
     }

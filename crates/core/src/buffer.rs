@@ -53,6 +53,12 @@ impl AlignedBytes {
         }
     }
 
+    /// `len` zero bytes, or `None` where the allocator refuses.
+    pub fn try_zeroed(len: usize) -> Option<Self> {
+        let lines = bytemuck::allocation::try_zeroed_vec(len.div_ceil(Self::ALIGN)).ok()?;
+        Some(Self { lines, len })
+    }
+
     /// A copy of `bytes`.
     pub fn copy_of(bytes: &[u8]) -> Self {
         let mut copy = Self::zeroed(bytes.len());
@@ -136,7 +142,7 @@ mod tests {
     #[test]
     fn aligned_bytes_are_aligned_and_zeroed() {
         for len in [0, 1, 63, 64, 65, 1000] {
-            let zeroed = AlignedBytes::zeroed(len);
+            let zeroed = AlignedBytes::try_zeroed(len).unwrap();
             assert_eq!(zeroed.bytes(), vec![0; len]);
             assert_eq!(zeroed.bytes().as_ptr() as usize % 64, 0);
             assert_eq!(zeroed.tail() + len, zeroed.held());
@@ -159,5 +165,10 @@ mod tests {
         let good = vec![0_u8, 1];
         let place = good.as_ptr();
         assert_eq!(zeros_and_ones(Box::new(good)).bytes().as_ptr(), place);
+    }
+
+    #[test]
+    fn a_refused_allocation_is_no_abort() {
+        assert!(AlignedBytes::try_zeroed(isize::MAX as usize - 64).is_none());
     }
 }

@@ -26,6 +26,8 @@ pub enum TensorError {
     Strings,
     /// String offsets that are no ascending positions behind a NUL.
     Offsets,
+    /// The allocator refused the memory.
+    Memory,
     /// The shape needs more bytes than there are.
     Shape(ShapeError),
 }
@@ -125,7 +127,8 @@ impl Tensor {
             dtype.size()
         };
         let bytes = shape.bytes(size)?;
-        Self::new(dtype, shape, Box::new(AlignedBytes::zeroed(bytes)))
+        let zeros = AlignedBytes::try_zeroed(bytes).ok_or(TensorError::Memory)?;
+        Self::new(dtype, shape, Box::new(zeros))
     }
 
     /// The element type.
@@ -212,7 +215,10 @@ fn offsets_from_nuls(bytes: &[u8], elements: usize) -> Result<Box<[u64]>, Tensor
     if elements > bytes.len() || (!bytes.is_empty() && bytes.last() != Some(&0)) {
         return Err(TensorError::Strings);
     }
-    let mut offsets = Vec::with_capacity(elements + 1);
+    let mut offsets = Vec::new();
+    offsets
+        .try_reserve_exact(elements + 1)
+        .map_err(|_| TensorError::Memory)?;
     offsets.push(0);
     for end in memchr::memchr_iter(0, bytes) {
         if offsets.len() > elements {

@@ -89,13 +89,7 @@ pub(crate) fn store_model(
     model: Arc<Model>,
 ) -> Result<(), Error> {
     // What is replaced hands its session to the engine's reaper by itself.
-    store(
-        ctx,
-        key,
-        model_type(),
-        model,
-        Error::Text("ERR could not save model".into()),
-    )?;
+    store(ctx, key, model_type(), model, Error::CouldNotSaveModel)?;
     state().index().seen(ctx.db(), name);
     notify(ctx, c"ai.modelstore", key);
     Ok(())

@@ -150,6 +150,7 @@ impl TensorSet {
             TensorError::Length => Error::DataLength,
             TensorError::Bool => Error::BoolElement,
             TensorError::Strings | TensorError::Offsets => Error::StringCount,
+            TensorError::Memory => Error::OutOfMemory,
             TensorError::Shape(_) => limits.too_large(),
         })
     }
@@ -211,7 +212,7 @@ fn zeros(dtype: DType, shape: Option<Shape>, limits: &Limits) -> Result<TensorSe
     limits.check(dtype, shape.elements(), bytes)?;
     Tensor::zeros(dtype, shape)
         .map(TensorSet::built)
-        .map_err(|_| limits.too_large())
+        .map_err(|_| Error::OutOfMemory)
 }
 
 fn blob(

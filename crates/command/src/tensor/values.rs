@@ -16,7 +16,7 @@ pub(super) fn from_values(
     }
     let bytes = shape.bytes(dtype.size()).map_err(|_| limits.too_large())?;
     limits.check(dtype, shape.elements(), bytes)?;
-    let mut data = AlignedBytes::zeroed(bytes);
+    let mut data = AlignedBytes::try_zeroed(bytes).ok_or(Error::OutOfMemory)?;
     write(dtype, values, data.bytes_mut()).ok_or(Error::InvalidValue)?;
     Tensor::new(dtype, shape, Box::new(data)).map_err(|_| Error::InvalidValue)
 }

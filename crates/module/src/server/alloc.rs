@@ -16,6 +16,8 @@ use std::ptr::null_mut;
 /// What the server's allocator gives for sizes that are a multiple of 16.
 const NATURAL: usize = 16;
 const WORD: usize = size_of::<usize>();
+/// From here on an allocation may be refused for want of memory.
+const BIG: usize = 64 << 20;
 
 /// The word before a padded block, and what it holds: a block that is padded is aligned to a word.
 type Base = *mut u8;
@@ -120,6 +122,16 @@ fn server_alloc(size: usize) -> *mut u8 {
 fn server_calloc(size: usize) -> *mut u8 {
     // SAFETY: as above.
     unsafe {
+        // 7.0 has no `TryCalloc`, and its `Calloc` ends the server where memory has run out. What is
+        // big enough to run out is zeroed by hand there.
+        let try_calloc = raw::RedisModule_TryCalloc;
+        if try_calloc.is_none() && size >= BIG {
+            let block = server_alloc(size);
+            if !block.is_null() {
+                block.write_bytes(0, size);
+            }
+            return block;
+        }
         match (raw::RedisModule_TryCalloc, raw::RedisModule_Calloc) {
             (Some(allocate), _) | (None, Some(allocate)) => allocate(1, size).cast(),
             (None, None) => null_mut(),
