@@ -18,7 +18,7 @@ pub const RAI_LOG_WARNING: i32 = 3;
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub struct RaiHost {
-    /// [`RAI_ABI_VERSION`] of the host.
+    /// `RAI_ABI_VERSION` of the host.
     pub abi_version: u32,
     /// Bytes of this table as the host knows it.
     pub size: u32,

@@ -34,6 +34,12 @@ pub use error::{LoadError, Reason};
 pub use loader::{Loader, LoaderConfig, is_below};
 pub use places::Environment;
 
+/// Names of the pairs that [`LoaderConfig::options`] may hold.
+pub use redisai_backend_abi::{
+    RAI_OPTION_EXECUTION_TIMEOUT_MS, RAI_OPTION_INTER_OP_THREADS, RAI_OPTION_INTRA_OP_THREADS,
+    RAI_OPTION_MEMORY_LIMIT,
+};
+
 use std::path::PathBuf;
 
 /// The file of the library or program that holds this address: how a module finds itself.

@@ -1,5 +1,6 @@
 //! A backend written in C by the header, and what the loader says to one that is not as it should be.
 
+use redisai_backend_abi as abi;
 use redisai_backend_loader::{Environment, LoadError, Loader, LoaderConfig, Reason, is_below};
 use redisai_core::{Backend, BackendKind, Buffer, DType, Device, HostServices, LogLevel};
 use redisai_core::{LoadKind, LoadRequest, LoadedModel, Status, Tensor};
@@ -385,6 +386,53 @@ fn below_means_below() {
     assert!(!is_below(&inner, &inner.join("missing")));
     std::os::unix::fs::symlink("../b", inner.join("link")).unwrap();
     assert!(!is_below(&inner, &inner.join("link")));
+}
+
+/// A struct's name and its size and alignment in Rust.
+macro_rules! layouts {
+    ($($name:ident),+) => {
+        [$((stringify!($name), size_of::<abi::$name>(), align_of::<abi::$name>())),+]
+    };
+}
+
+#[test]
+fn both_languages_lay_the_structs_out_alike() {
+    let layouts = layouts!(
+        DLTensor,
+        DLManagedTensorVersioned,
+        DLManagedTensor,
+        DLDataType,
+        DLDevice,
+        RaiBytes,
+        RaiText,
+        RaiPair,
+        RaiPairs,
+        RaiView,
+        RaiTensor,
+        RaiHost,
+        RaiCapabilities,
+        RaiInfo,
+        RaiValueInfo,
+        RaiFunction,
+        RaiSignature,
+        RaiLoad,
+        RaiLoaded,
+        RaiRun,
+        RaiBackend
+    );
+    let mut program = String::from("#include \"redisai_backend.h\"\n");
+    for (name, size, align) in layouts {
+        program.extend([
+            format!("_Static_assert(sizeof({name}) == {size}, \"size of {name}\");\n"),
+            format!("_Static_assert(_Alignof({name}) == {align}, \"alignment of {name}\");\n"),
+        ]);
+    }
+    let temp = Temp::new();
+    let path = temp.0.join("layout.c");
+    std::fs::write(&path, program).unwrap();
+    let output = compiler(&["-std=c11", "-fsyntax-only", path.to_str().unwrap()]);
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{errors}");
 }
 
 #[test]

@@ -75,10 +75,18 @@ impl<E: Exported> Table<E> {
 
 /// Exports a backend as a library's one symbol.
 ///
-/// ```ignore
-/// redisai_backend_abi::export_backend!("ONNX", init);
+/// ```
+/// use redisai_backend_abi::core::{Backend, BackendError, Status};
+/// use redisai_backend_abi::{Host, InitOptions, export_backend};
+/// use std::sync::Arc;
 ///
-/// fn init(host: Host, options: &InitOptions) -> Result<Arc<dyn Backend>, BackendError> { … }
+/// export_backend!("MINE", init);
+///
+/// fn init(host: Host, options: &InitOptions) -> Result<Arc<dyn Backend>, BackendError> {
+///     let _ = (host, options.text("framework"));
+///     Err(BackendError::new(Status::Unsupported, "ERR there is no framework yet"))
+/// }
+/// # fn main() {}
 /// ```
 ///
 /// `init` loads the framework; it is called once, or again after an error. Every entry is guarded: a

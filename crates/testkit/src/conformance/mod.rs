@@ -1,7 +1,7 @@
 //! What every backend must do. A backend's tests say how its models are made ([`Fixture`]) and run all
 //! cases natively and through its library:
 //!
-//! ```ignore
+//! ```text
 //! mod native {
 //!     redisai_testkit::conformance_tests!(super::native_backend(), super::OnnxFixture);
 //! }
