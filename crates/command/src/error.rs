@@ -248,8 +248,7 @@ ERR unsupported subcommand";
             .iter()
             .filter(|text| !CONTRACT.lines().any(|row| row == *text))
         {
-            // Ours.
-    CouldNotSaveModel = "ERR the server refused the model at this key: nothing was stored, send the command again", prefixed, and after the colon what to do.
+            // Ours: prefixed, and after the colon what to do.
             assert!(text.starts_with("ERR ") && text.contains(": "), "{text}");
         }
     }
