@@ -90,7 +90,8 @@ def run(command: list[str], variables: dict[str, str] | None = None) -> str:
     """Runs a command, shows and gives its output; ends this program where the command fails."""
     shown = " ".join(command).replace(f"{BIN}/", "")
     print(f"\n▶ {shown}", flush=True)
-    env = os.environ | native.build_env() | (variables or {})
+    # ONNX Runtime's own API is the reference of many tests; it would report to Microsoft.
+    env = {"ORT_DISABLE_TELEMETRY": "1"} | os.environ | native.build_env() | (variables or {})
     lines = []
     with subprocess.Popen(command, cwd=ROOT, env=env, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None

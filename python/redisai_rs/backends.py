@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -10,7 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from redisai_rs import _core
-from redisai_rs.paths import module_path
+from redisai_rs.paths import frameworks_env, module_path
 
 _TIMEOUT = 120.0
 
@@ -55,7 +56,12 @@ def probe(backend: Backend, module: Path | None = None) -> Backend:
     command.append(str(module or module_path()))
     try:
         done = subprocess.run(
-            command, capture_output=True, text=True, timeout=_TIMEOUT, check=False
+            command,
+            env=os.environ | frameworks_env(),
+            capture_output=True,
+            text=True,
+            timeout=_TIMEOUT,
+            check=False,
         )
     except subprocess.TimeoutExpired:
         return replace(backend, problem=f"it did not start within {_TIMEOUT:g} s")

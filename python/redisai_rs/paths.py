@@ -20,9 +20,12 @@ def module_path() -> Path:
 
 
 def frameworks_env() -> dict[str, str]:
-    """Gives a server's variables by which the module finds this environment's frameworks.
+    """Gives variables for a server of ours; what the user has set is kept.
 
-    The module finds them by its own place, or by what an editable install wrote down; this is for
-    an editable install that was built in isolation and could not know where it would go.
+    `VIRTUAL_ENV`: the module finds the frameworks by its own place, or by what an editable install
+    wrote down; this is for an editable install that was built in isolation and could not know
+    where it would go. `ORT_DISABLE_TELEMETRY`: ONNX Runtime 1.32 would report to Microsoft and
+    write a device's number to the temporary directory.
     """
-    return {} if "VIRTUAL_ENV" in os.environ else {"VIRTUAL_ENV": sys.prefix}
+    defaults = {"VIRTUAL_ENV": sys.prefix, "ORT_DISABLE_TELEMETRY": "1"}
+    return {name: value for name, value in defaults.items() if name not in os.environ}

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING
 from redisai_rs import servers
 from redisai_rs._resp import Connection
 from redisai_rs.exceptions import ReplyError, ServerError
-from redisai_rs.paths import frameworks_env
 from redisai_rs.testing import Server
 
 if TYPE_CHECKING:
@@ -71,7 +70,7 @@ def run(options: argparse.Namespace) -> int:
     # Ended by `kill` it is to clean up, as after Ctrl-C.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     images = list(_images())
-    with Server(options.server, env=frameworks_env()) as server:
+    with Server(options.server) as server:
         print(f"{server.binary} with the module ai on port {server.port}\n")
         with Connection((server.host, server.port)) as connection:
             try:
