@@ -131,6 +131,18 @@ impl Tensor {
         Self::new(dtype, shape, Box::new(zeros))
     }
 
+    /// The same tensor over a copy of its bytes; `None` where the allocator refuses.
+    pub fn copied(&self) -> Option<Self> {
+        let mut data = AlignedBytes::try_zeroed(self.bytes().len())?;
+        data.bytes_mut().copy_from_slice(self.bytes());
+        Some(Self {
+            dtype: self.dtype,
+            shape: self.shape.clone(),
+            data: Box::new(data),
+            offsets: self.offsets.clone(),
+        })
+    }
+
     /// The element type.
     pub fn dtype(&self) -> DType {
         self.dtype
@@ -344,6 +356,18 @@ mod tests {
         let found = saved(b"a\0b\0", &[7, 9, 4]).unwrap();
         assert_eq!(found.strings().collect::<Vec<_>>(), [b"a", b"b"]);
         assert_eq!(saved(b"a\0", &[7, 9, 2]).unwrap_err(), TensorError::Strings);
+    }
+
+    #[test]
+    fn a_copy_is_equal_and_apart() {
+        let tensor = Tensor::from_strings(shape(&[2]), &[b"a\0b", b"c"]).unwrap();
+        let copy = tensor.copied().unwrap();
+        assert_eq!(copy.strings().collect::<Vec<_>>(), [b"a\0b" as &[u8], b"c"]);
+        assert_ne!(copy.bytes().as_ptr(), tensor.bytes().as_ptr());
+        assert_eq!(
+            (copy.dtype(), copy.shape()),
+            (tensor.dtype(), tensor.shape())
+        );
     }
 
     #[test]

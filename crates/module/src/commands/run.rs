@@ -6,8 +6,10 @@ use crate::keyspace;
 use crate::server::{Arg, Args, Ctx, Flags, Held};
 use crate::state::state;
 use redisai_command::{Error, ModelRun};
+use redisai_core::{BackendError, Status};
 use redisai_engine::{Inputs, Outcome, Refused, Request};
 use smallvec::SmallVec;
+use std::sync::Arc;
 use std::time::Duration;
 
 pub(super) fn execute(ctx: Ctx<'_>, args: &Args<'_>) -> Result<(), Error> {
@@ -70,7 +72,7 @@ fn submit(request: Request, keys: Keys, waiting: Waiting<RunEnd>) {
         waiting.finish(RunEnd {
             keys,
             inputs,
-            outcome: Some(outcome),
+            outcome: Some(in_server_memory(outcome)),
         });
     });
     match state().engine.submit(request, completion) {
@@ -83,6 +85,28 @@ fn submit(request: Request, keys: Keys, waiting: Waiting<RunEnd>) {
             completion(Outcome::Done(Err(error.into())), inputs);
         }
     }
+}
+
+/// Copies outputs that lie in memory of a framework, on the worker: a key holds only memory that the
+/// server counts.
+fn in_server_memory(outcome: Outcome) -> Outcome {
+    let Outcome::Done(Ok(mut outputs)) = outcome else {
+        return outcome;
+    };
+    for tensor in outputs.iter_mut().flatten() {
+        if !tensor.buffer().is_foreign() {
+            continue;
+        }
+        match tensor.copied() {
+            Some(copy) => *tensor = Arc::new(copy),
+            None => return Outcome::Done(Err(no_memory())),
+        }
+    }
+    Outcome::Done(Ok(outputs))
+}
+
+fn no_memory() -> BackendError {
+    BackendError::new(Status::NoMemory, Error::OutOfMemory.to_string())
 }
 
 /// A run on its way back to the main thread, which drops the inputs and the names.
