@@ -7,7 +7,7 @@ use redisai_command::{Config, Error, LoadBackendRule, Setting, SettingValue};
 use redisai_core::BackendKind;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::sync::atomic::Ordering;
 
 pub(super) fn config(ctx: Ctx<'_>, args: &Args<'_>) -> Result<(), Error> {
@@ -35,7 +35,7 @@ fn load_backend(state: &State, backend: BackendKind, path: &[u8]) -> Result<(), 
             let inside = state
                 .loader
                 .backends_path()
-                .is_some_and(|base| is_below(&base, &full));
+                .is_some_and(|base| is_below(&base, &full) || is_missing_below(&base, &full));
             inside.then_some(()).ok_or(Error::LoadBackendOutside)?;
         }
         LoadBackendRule::Any => {}
@@ -47,6 +47,13 @@ fn load_backend(state: &State, backend: BackendKind, path: &[u8]) -> Result<(), 
         log_line!(Warning, "{error}");
         Error::LoadingBackend
     })
+}
+
+/// Whether a file is not there whose path, without `..`, is below the directory. Trying to load it
+/// harms nobody, and says what is wrong.
+fn is_missing_below(directory: &Path, file: &Path) -> bool {
+    let up = |part| part == Component::ParentDir;
+    file.starts_with(directory) && !file.components().any(up) && !file.exists()
 }
 
 fn set_backends_path(state: &State, path: &[u8]) -> Result<(), Error> {
