@@ -52,6 +52,7 @@ impl Environment {
     }
 
     fn make(host: Host, config: Config) -> Result<Self, BackendError> {
+        forbid_telemetry();
         let ort = Ort::open(&config.framework)?;
         let api = ort.api();
         let allocator = Allocator::leak(api, host, ort.throw(), config.memory_limit)?;
@@ -81,6 +82,16 @@ impl Environment {
     pub(crate) fn as_ptr(&self) -> *const OrtEnv {
         self.env
     }
+}
+
+/// Keeps ONNX Runtime from reporting to its maker. The library (1.32, say) has a client for it on
+/// Linux too, and making an environment starts its thread, which wakes every few seconds for good;
+/// `DisableTelemetryEvents` needs an environment, and so comes too late.
+fn forbid_telemetry() {
+    // SAFETY: both are C strings. Other threads may read the environment meanwhile: this happens once
+    // a process, and the C library leaves the list that they read in place. A value that the operator
+    // has set is kept.
+    unsafe { libc::setenv(c"ORT_DISABLE_TELEMETRY".as_ptr(), c"1".as_ptr(), 0) };
 }
 
 /// Makes the environment with thread pools that all sessions share, and our log.

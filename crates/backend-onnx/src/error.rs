@@ -29,6 +29,9 @@ pub(crate) const ORT_FORMAT: &str =
 /// For sparse tensors that would be large once dense, as ONNX Runtime makes them.
 pub(crate) const SPARSE: &str = "ERR the model's sparse tensors would take too much memory";
 
+/// For a Split that would make ONNX Runtime abort.
+pub(crate) const SPLIT: &str = "ERR the model has a Split with more outputs than its num_outputs";
+
 /// For functions that call each other too often or without end.
 pub(crate) const FUNCTIONS: &str =
     "ERR the model's functions call each other in a circle, too deeply or too often";

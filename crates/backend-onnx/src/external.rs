@@ -11,7 +11,7 @@
 //! only the one that ONNX Runtime looks at (its decoder keeps an earlier `EXTERNAL` when a later
 //! value is no member of the enumeration; ours would see the later one).
 
-use crate::error::{EXTERNAL_DATA, NO_PROTOBUF, ORT_FORMAT, SPARSE};
+use crate::error::{EXTERNAL_DATA, NO_PROTOBUF, ORT_FORMAT, SPARSE, SPLIT};
 use crate::folding::{self, Folding};
 use crate::functions;
 use crate::proto::{Attribute, Graph, Model, Node, SparseTensor, Tensor, elements, zip};
@@ -91,15 +91,20 @@ pub(crate) fn survey(blob: &Arc<dyn Buffer>) -> Result<Survey, BackendError> {
     if walk.external {
         return Err(BackendError::new(Status::BadModel, EXTERNAL_DATA));
     }
+    if walk.split {
+        return Err(BackendError::new(Status::BadModel, SPLIT));
+    }
     let called = functions::check(&model)?;
-    if walk.dense > folding::allowed(walk.weights) {
+    // What a tensor claims beyond the file's own bytes is a lie.
+    let real = walk.weights.min(blob.len() as u64);
+    if walk.dense > folding::allowed(real) {
         return Err(BackendError::new(Status::BadModel, SPARSE));
     }
     let mut survey = Survey {
         control_flow: walk.control_flow,
         fragile: walk.fragile,
         weights: usize::try_from(walk.weights.saturating_add(walk.dense)).unwrap_or(usize::MAX),
-        folding: Folding::of(&model, walk.weights, called),
+        folding: Folding::of(&model, real, called),
         ..Survey::default()
     };
     if let Some(graph) = &model.graph {
@@ -135,6 +140,8 @@ struct Walk {
     external: bool,
     control_flow: bool,
     fragile: Option<&'static str>,
+    /// A Split that ONNX Runtime aborts on.
+    split: bool,
     /// Bytes of plain tensors.
     weights: u64,
     /// Bytes of sparse tensors once they are made dense.
@@ -180,6 +187,12 @@ impl Walk {
         if let Some(op) = FRAGILE.iter().find(|op| node.op_type == op.as_bytes()) {
             self.fragile = Some(op);
         }
+        let number = node
+            .attribute
+            .iter()
+            .find(|attribute| attribute.name == "num_outputs");
+        let too_many = |number: &Attribute| number.i < node.output.len() as i64;
+        self.split |= node.op_type == "Split" && number.is_some_and(too_many);
         node.attribute
             .iter()
             .for_each(|attribute| self.attribute(attribute));

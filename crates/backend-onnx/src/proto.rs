@@ -66,6 +66,10 @@ pub(crate) struct Node {
 
 #[derive(Clone, PartialEq, Message)]
 pub(crate) struct Attribute {
+    #[prost(bytes = "bytes", tag = "1")]
+    pub(crate) name: Bytes,
+    #[prost(int64, tag = "3")]
+    pub(crate) i: i64,
     // Boxed, so that an empty attribute, two bytes in the file, does not become hundreds here.
     #[prost(message, optional, boxed, tag = "5")]
     pub(crate) t: Option<Box<Tensor>>,

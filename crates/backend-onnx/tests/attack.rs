@@ -1,7 +1,9 @@
 //! Models and inputs made to break something. A crash ends this process, and so fails the test.
 //!
-//! Not here, since it cannot be contained in the process: an integer division of the smallest value
-//! by −1 (SIGFPE inside ONNX Runtime).
+//! Not here, since it cannot be contained in the process (SIGFPE inside ONNX Runtime): an integer
+//! division or remainder of the smallest value by −1, and, before 1.26, one by zero. Nor what aborts
+//! ONNX Runtime 1.32 in operators that are given inner values of a wrong rank (Attention, DFT, STFT,
+//! ReverseSequence).
 
 mod common;
 
@@ -351,6 +353,39 @@ fn functions_without_end_are_refused() {
         assert!(error.text.contains("functions call each other"), "{error}");
         assert_eq!(error.status, Status::BadModel);
     }
+}
+
+/// ONNX Runtime aborts on it.
+#[test]
+fn a_split_with_too_many_outputs_is_refused() {
+    let split = |number: u64| {
+        let attribute = [
+            field(1, b"num_outputs"),
+            onnx::number(3, number),
+            onnx::number(20, 2),
+        ];
+        [
+            onnx::node("Split", &["x"], &["y", "z"]),
+            field(5, &attribute.concat()),
+        ]
+        .concat()
+    };
+    let model = |number| {
+        let outputs = ["y", "z"].map(|name| onnx::value(name, DType::Float));
+        onnx::model(
+            &[split(number)],
+            &[],
+            &[onnx::value("x", DType::Float)],
+            &outputs,
+        )
+    };
+    let outputs = run(
+        load(model(2)).unwrap().as_ref(),
+        &[common::floats(&[2], &[1.0, 2.0])],
+    );
+    assert_eq!(outputs.unwrap().len(), 2);
+    let error = load(model(1)).err().expect("refused");
+    assert!(error.text.contains("num_outputs"), "{error}");
 }
 
 /// Each of these would end the process.
