@@ -4,15 +4,20 @@
 //!
 //!     cargo run --release -p redisai-backend-onnx --example tiny_run -- /path/libonnxruntime.so
 //!
+//! With `/path/redisai_onnxruntime.so` as a second argument the model runs through the library, as in
+//! the server (the framework must then lie in a `site-packages`).
+//!
 //! A measurement, not a test: medians of rounds, so that the ways can be compared on one machine.
 
 use ort_sys::{OrtApi, OrtApiBase, OrtMemoryInfo, OrtSession, OrtValue};
 use redisai_backend_abi::{Host, InitOptions};
+use redisai_backend_loader::{Environment, Loader, LoaderConfig};
 use redisai_core::{
-    AlignedBytes, Backend, Buffer, DType, Device, LoadKind, LoadRequest, LoadedModel, Run, Shape,
-    Tensor,
+    AlignedBytes, Backend, BackendKind, Buffer, DType, Device, HostServices, LoadKind, LoadRequest,
+    LoadedModel, LogLevel, Run, Shape, Tensor,
 };
 use redisai_onnxruntime::OnnxBackend;
+use std::path::Path;
 use std::ptr::null_mut;
 use std::sync::Arc;
 
@@ -24,9 +29,10 @@ fn main() {
         .nth(1)
         .expect("the path of libonnxruntime.so");
     let blob = std::fs::read(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/tiny.onnx")).unwrap();
-    let pairs = [("framework", library.as_str()), ("intra_op_threads", "1")];
-    let pairs = pairs.map(|(name, value)| (name.to_owned(), value.as_bytes().to_vec()));
-    let backend = OnnxBackend::new(Host::system(), &InitOptions::new(pairs.into())).unwrap();
+    let backend = match std::env::args().nth(2) {
+        None => native(&library),
+        Some(path) => loaded(&library, &path),
+    };
     let held: Arc<dyn Buffer> = Arc::new(blob.clone());
     let request = LoadRequest {
         kind: LoadKind::Model,
@@ -58,6 +64,35 @@ fn main() {
             times[0]
         );
     }
+}
+
+fn native(framework: &str) -> Arc<dyn Backend> {
+    let pairs = [("framework", framework), ("intra_op_threads", "1")];
+    let pairs = pairs.map(|(name, value)| (name.to_owned(), value.as_bytes().to_vec()));
+    Arc::new(OnnxBackend::new(Host::system(), &InitOptions::new(pairs.into())).unwrap())
+}
+
+struct Quiet;
+
+impl HostServices for Quiet {
+    fn log(&self, _: LogLevel, text: &str) {
+        eprintln!("{text}");
+    }
+}
+
+fn loaded(framework: &str, library: &str) -> Arc<dyn Backend> {
+    let config = LoaderConfig {
+        module: None,
+        backends_path: None,
+        python: Path::new(framework).ancestors().nth(3).map(Into::into),
+        environment: Environment::default(),
+        test_backends: false,
+        options: vec![("intra_op_threads".to_owned(), b"1".to_vec())],
+        services: Arc::new(Quiet),
+    };
+    Loader::new(config)
+        .open(BackendKind::Onnx, Some(Path::new(library)))
+        .unwrap()
 }
 
 fn time(mut run: impl FnMut()) -> f64 {

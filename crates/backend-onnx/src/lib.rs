@@ -4,6 +4,16 @@
 //! process, whose thread pools all sessions share; all memory of sessions, runs and outputs comes
 //! from the host and is counted; inputs are read where they lie, outputs are handed on as they are.
 
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::indexing_slicing,
+        clippy::panic
+    )
+)]
+
 mod backend;
 mod config;
 mod constants;

@@ -93,8 +93,11 @@ impl Runs {
     }
 
     fn shard(&self, id: u64) -> MutexGuard<'_, Shard> {
-        // The remainder is below the number of shards.
-        self.shards[(id % SHARDS as u64) as usize]
+        let [first, ..] = &self.shards;
+        let place = usize::try_from(id % SHARDS as u64).unwrap_or(0);
+        self.shards
+            .get(place)
+            .unwrap_or(first)
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
     }
