@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
-import sys
+import sysconfig
 from pathlib import Path
 
 from redisai_rs.exceptions import NotInstalledError
@@ -16,16 +17,29 @@ def module_path() -> Path:
     path = LIB / "redisai.so"
     if not path.is_file():
         raise NotInstalledError(f"{path} is missing: build it with `make build` or `pip install .`")
+    _note_site_packages()
     return path
+
+
+def _note_site_packages() -> None:
+    """Writes down beside the module which site-packages an editable install belongs to.
+
+    The module reads it to find the frameworks. The build does the same, but one in isolation
+    (`uv pip install --editable .`) does not know where its result goes.
+    """
+    note = LIB / "site-packages.txt"
+    site_packages = Path(sysconfig.get_path("platlib"))
+    if note.exists() or LIB.is_relative_to(site_packages):
+        return
+    with contextlib.suppress(OSError):
+        note.write_text(f"{site_packages}\n")
 
 
 def frameworks_env() -> dict[str, str]:
     """Gives variables for a server of ours; what the user has set is kept.
 
-    `VIRTUAL_ENV`: the module finds the frameworks by its own place, or by what an editable install
-    wrote down; this is for an editable install that was built in isolation and could not know
-    where it would go. `ORT_DISABLE_TELEMETRY`: ONNX Runtime 1.32 would report to Microsoft and
-    write a device's number to the temporary directory.
+    `ORT_DISABLE_TELEMETRY`: ONNX Runtime 1.32 would report to Microsoft and write a device's number
+    to the temporary directory.
     """
-    defaults = {"VIRTUAL_ENV": sys.prefix, "ORT_DISABLE_TELEMETRY": "1"}
+    defaults = {"ORT_DISABLE_TELEMETRY": "1"}
     return {name: value for name, value in defaults.items() if name not in os.environ}

@@ -5,10 +5,12 @@ import re
 import stat
 import subprocess
 import sys
+import sysconfig
 from pathlib import Path
 
 import pytest
 import redisai_rs
+from redisai_rs import module_path
 from redisai_rs.cli import main
 
 VERBS = ["serve", "module-path", "doctor", "demo", "version"]
@@ -77,6 +79,26 @@ def test_a_missing_module_is_one_line_and_1(monkeypatch, tmp_path, capsys):
     assert out == ""
     assert err.count("\n") == 1
     assert "pip install" in err
+
+
+def test_an_editable_install_is_written_down_once(monkeypatch, tmp_path):
+    monkeypatch.setattr("redisai_rs.paths.LIB", tmp_path)
+    (tmp_path / "redisai.so").touch()
+    module_path()
+    note = tmp_path / "site-packages.txt"
+    assert note.read_text() == f"{sysconfig.get_path('platlib')}\n"
+    note.write_text("/another\n")
+    module_path()
+    assert note.read_text() == "/another\n"
+
+
+def test_an_installed_package_is_not_written_to(monkeypatch, tmp_path):
+    monkeypatch.setattr("redisai_rs.paths.LIB", tmp_path / "redisai_rs" / "lib")
+    monkeypatch.setattr("sysconfig.get_path", lambda _: str(tmp_path))
+    (tmp_path / "redisai_rs" / "lib").mkdir(parents=True)
+    (tmp_path / "redisai_rs" / "lib" / "redisai.so").touch()
+    module_path()
+    assert not (tmp_path / "redisai_rs" / "lib" / "site-packages.txt").exists()
 
 
 def test_the_console_script_is_installed():
