@@ -6,6 +6,7 @@ use redisai_backend_loader::Loader;
 use redisai_command::LoadOptions;
 use redisai_engine::{Engine, JobHandle};
 use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
 use std::ptr::null_mut;
 use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -27,7 +28,32 @@ pub(crate) struct State {
     /// `AI._MODELSCAN` has warned that it is experimental.
     pub(crate) scan_warned: AtomicBool,
     index: Mutex<Index>,
-    jobs: Mutex<HashMap<usize, JobHandle>>,
+    jobs: Mutex<Jobs>,
+}
+
+/// Jobs by the address of their blocked client.
+pub(crate) type Jobs = HashMap<usize, JobHandle, BuildHasherDefault<AddressHasher>>;
+
+/// Spreads an address by one multiplication: the server chooses it, no client does.
+#[derive(Default)]
+pub(crate) struct AddressHasher(u64);
+
+impl Hasher for AddressHasher {
+    fn write(&mut self, bytes: &[u8]) {
+        for &byte in bytes {
+            self.write_usize(byte.into());
+        }
+    }
+
+    fn write_usize(&mut self, address: usize) {
+        let mixed = (self.0 ^ address as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        // The table looks at the highest and at the lowest bits.
+        self.0 = mixed ^ (mixed >> 32);
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
 }
 
 /// Null, or a state that is never freed: the library stays in memory after a load that failed, and
@@ -76,7 +102,7 @@ impl State {
     }
 
     /// Jobs of blocked clients, by client.
-    pub(crate) fn jobs(&self) -> MutexGuard<'_, HashMap<usize, JobHandle>> {
+    pub(crate) fn jobs(&self) -> MutexGuard<'_, Jobs> {
         self.jobs.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -3,6 +3,7 @@
 use super::{Held, raw};
 use redisai_codec::Arg;
 use smallvec::SmallVec;
+use std::io::Write;
 
 /// One argument: a string that is there already, or one made for the call.
 enum Word<'a> {
@@ -35,10 +36,19 @@ impl<'a> Words<'a> {
 fn word<'a>(arg: &Arg<'a>) -> Option<Word<'a>> {
     match *arg {
         Arg::Bytes(bytes) => Held::copy_of(bytes).map(Word::Made),
-        Arg::Number(number) => Held::copy_of(number.to_string().as_bytes()).map(Word::Made),
+        Arg::Number(number) => decimal(number).map(Word::Made),
         Arg::Blob(blob) => match blob.as_any().downcast_ref::<Held>() {
             Some(held) => Some(Word::There(held)),
             None => Held::copy_of(blob.bytes()).map(Word::Made),
         },
     }
+}
+
+/// A number in decimal digits, without a string on the way.
+fn decimal(number: u64) -> Option<Held> {
+    let mut digits = [0; 20];
+    let mut rest = &mut digits[..];
+    write!(rest, "{number}").ok()?;
+    let left = rest.len();
+    Held::copy_of(digits.get(..digits.len() - left)?)
 }
