@@ -32,10 +32,9 @@ nan NaN -nan nan() nan(1) NAN ++1 --1 +-1 1+ 1- 1f 1d 1L 1_000 1,5 1,000 0b1 0o7
 DOUBLES += ["", " ", " 1", "1 ", "\t1", "\n1", "1\n", "\v1", "1\0", "\0", "1 2", "- 1", "1\0e5"]
 
 HEX = """0x10 0X10 -0x10 +0x10 0x 0x. 0xg 0x1p 0x1p4 0x1P-4 0x.8 0x1. 0x1.8p1 0x1p+3 0x1p1023
-0x1p1024 0x1p-1074
-0x1p-1075 0x1.8p-1075 0x1.fffffffffffff7p1023 0x1.fffffffffffff8p1023
-0x0p99999999 0x1.00000000000008p0 0x1.000000000000081p0 0x1.00000000000018p0 0x123456789abcdef0123456789
-0x1p99999999999999999999 0x1.8.1 0x1pp1 0xnan""".split()
+0x1p1024 0x1p-1074 0x1p-1075 0x1.8p-1075 0x1.fffffffffffff7p1023 0x1.fffffffffffff8p1023
+0x0p99999999 0x1.00000000000008p0 0x1.000000000000081p0 0x1.00000000000018p0
+0x123456789abcdef0123456789 0x1p99999999999999999999 0x1.8.1 0x1pp1 0xnan""".split()
 
 
 def mutants(seeds: list[str], alphabet: str, count: int) -> list[str]:

@@ -59,6 +59,30 @@ def test_what_moves_is_found_where_it_is(mocks: Wire) -> None:
     assert scan(mocks) == []
 
 
+def test_a_command_leaves_its_client_in_its_database(mocks: Wire) -> None:
+    """Some servers forget the old database when a module listens to the events of keys."""
+    mocks("SET", "text", "here")
+    mocks("SET", "moved", "v")
+    store(mocks)
+    mocks("AI.TENSORSET", "t", "FLOAT", 1)
+    for words in (["COPY", "text", "copy", "DB", 6], ["MOVE", "moved", 6], ["MOVE", "t", 6]):
+        assert mocks(*words) == 1
+        assert mocks("GET", "text") == b"here", words
+    assert mocks("COPY", "m", "copy-of-m", "DB", 6) == 1
+    assert scan(mocks) == [[b"m", b""]]
+    mocks("SELECT", 6)
+    assert scan(mocks) == [[b"copy-of-m", b""]]
+
+
+def test_among_many_other_keys(mocks: Wire) -> None:
+    mocks.many([("SET", f"text-{n}", n) for n in range(5000)])
+    mocks.many([("AI.TENSORSET", f"tensor-{n}", "FLOAT", 1) for n in range(500)])
+    for n in range(20):
+        store(mocks, f"m{n}")
+        mocks("RENAME", f"m{n}", f"n{n}")
+    assert scan(mocks) == sorted([f"n{n}".encode(), b""] for n in range(20))
+
+
 def test_models_of_a_file_are_found(mocks: Wire, mocks_server: Server) -> None:
     store(mocks, "a", ONE, "TAG", "v")
     mocks("SELECT", 4)

@@ -6,6 +6,7 @@ use crate::park;
 use crate::release;
 use crate::server::{Arg, Ctx, drain_releases, features, log_line, raw, rm};
 use crate::state::state;
+use crate::walk;
 use std::ffi::CStr;
 use std::os::raw::{c_char, c_int, c_void};
 
@@ -38,15 +39,23 @@ pub(crate) fn subscribe(ctx: Ctx<'_>) -> bool {
             )) == OK
         }
     });
-    // SAFETY: as above.
-    subscribed
-        && unsafe {
-            rm!(RedisModule_SubscribeToKeyspaceEvents(
-                ctx.raw(),
-                raw::REDISMODULE_NOTIFY_GENERIC,
-                Some(key_event)
-            )) == OK
-        }
+    subscribed && listen(ctx)
+}
+
+/// Subscribes to the events of keys, where that harms nobody.
+fn listen(ctx: Ctx<'_>) -> bool {
+    if !walk::may_listen(ctx) {
+        state().index().set_partial();
+        return true;
+    }
+    // SAFETY: the context is the load's, the callback lives as long as the process.
+    unsafe {
+        rm!(RedisModule_SubscribeToKeyspaceEvents(
+            ctx.raw(),
+            raw::REDISMODULE_NOTIFY_GENERIC,
+            Some(key_event)
+        )) == OK
+    }
 }
 
 const OK: c_int = raw::REDISMODULE_OK as c_int;

@@ -13,6 +13,8 @@ pub(crate) struct Index {
     databases: HashMap<i32, BTreeSet<Box<[u8]>>>,
     /// Loaded from a file on a server that does not say of which database (6.2).
     unplaced: BTreeSet<Box<[u8]>>,
+    /// Nobody tells of renames, moves, copies and restores.
+    partial: bool,
 }
 
 impl Index {
@@ -36,8 +38,18 @@ impl Index {
         }
     }
 
-    /// All names to look at in this database, in byte order, each once.
-    pub(crate) fn candidates(&self, db: i32) -> Vec<Box<[u8]>> {
+    /// From now on it lacks what is renamed, moved, copied or restored.
+    pub(crate) fn set_partial(&mut self) {
+        self.partial = true;
+    }
+
+    /// All names to look at in this database, in byte order, each once; `None` where some would be
+    /// missing.
+    pub(crate) fn candidates(&self, db: i32) -> Option<Vec<Box<[u8]>>> {
+        (!self.partial).then(|| self.all(db))
+    }
+
+    fn all(&self, db: i32) -> Vec<Box<[u8]>> {
         let placed = self.databases.get(&db);
         let mut names: BTreeSet<&Box<[u8]>> = placed.into_iter().flatten().collect();
         names.extend(&self.unplaced);
@@ -53,9 +65,11 @@ impl Index {
 
     /// A database, or all of them (`None`), is empty now.
     pub(crate) fn flushed(&mut self, db: Option<i32>) {
-        match db {
-            Some(db) => drop(self.databases.remove(&db)),
-            None => *self = Self::default(),
+        if let Some(db) = db {
+            self.databases.remove(&db);
+        } else {
+            self.databases.clear();
+            self.unplaced.clear();
         }
     }
 }
@@ -67,6 +81,7 @@ mod tests {
     fn names(index: &Index, db: i32) -> Vec<String> {
         index
             .candidates(db)
+            .unwrap()
             .iter()
             .map(|name| String::from_utf8_lossy(name).into_owned())
             .collect()
@@ -87,6 +102,15 @@ mod tests {
         assert_eq!(names(&index, 7), ["b"]);
         index.flushed(Some(7));
         assert!(names(&index, 7).is_empty());
+    }
+
+    #[test]
+    fn a_partial_index_is_no_answer() {
+        let mut index = Index::default();
+        index.seen(0, b"m");
+        index.set_partial();
+        index.flushed(None);
+        assert_eq!(index.candidates(0), None);
     }
 
     #[test]

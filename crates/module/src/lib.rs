@@ -31,3 +31,4 @@ mod release;
 mod server;
 mod state;
 mod types;
+mod walk;

@@ -5,6 +5,7 @@ use crate::blocked::{self, Finish};
 use crate::keyspace;
 use crate::server::{Args, Ctx, Held, log_line};
 use crate::state::state;
+use crate::walk;
 use redisai_command::{Error, ModelDel, ModelGet, ModelScan};
 use redisai_engine::{Model, ModelState};
 use std::sync::Arc;
@@ -111,7 +112,8 @@ pub(super) fn scan(ctx: Ctx<'_>, args: &Args<'_>) -> Result<(), Error> {
         );
     }
     let db = ctx.db();
-    let names = state().index().candidates(db);
+    let known = state().index().candidates(db);
+    let names = known.unwrap_or_else(|| walk::model_names(ctx));
     let mut found = Vec::with_capacity(names.len());
     for name in names {
         let Some(key) = Held::copy_of(&name) else {
