@@ -11,6 +11,7 @@
 //! only the one that ONNX Runtime looks at (its decoder keeps an earlier `EXTERNAL` when a later
 //! value is no member of the enumeration; ours would see the later one).
 
+use crate::division::Divisions;
 use crate::error::{EXTERNAL_DATA, NO_PROTOBUF, ORT_FORMAT, SPARSE, SPLIT};
 use crate::folding::{self, Folding};
 use crate::functions;
@@ -27,6 +28,8 @@ pub(crate) struct Survey {
     pub(crate) control_flow: bool,
     /// Bytes of the tensors that the model carries.
     pub(crate) weights: usize,
+    /// Divisions that the processor may refuse.
+    pub(crate) divisions: Divisions,
     /// An operator that ends the process when it is given a tensor without elements.
     pub(crate) fragile: Option<&'static str>,
     /// What ONNX Runtime may compute of constants alone.
@@ -103,6 +106,7 @@ pub(crate) fn survey(blob: &Arc<dyn Buffer>) -> Result<Survey, BackendError> {
     let mut survey = Survey {
         control_flow: walk.control_flow,
         fragile: walk.fragile,
+        divisions: walk.divisions,
         weights: usize::try_from(walk.weights.saturating_add(walk.dense)).unwrap_or(usize::MAX),
         folding: Folding::of(&model, real, called),
         ..Survey::default()
@@ -140,6 +144,7 @@ struct Walk {
     external: bool,
     control_flow: bool,
     fragile: Option<&'static str>,
+    divisions: Divisions,
     /// A Split that ONNX Runtime aborts on.
     split: bool,
     /// Bytes of plain tensors.
@@ -184,6 +189,7 @@ impl Walk {
     }
 
     fn node(&mut self, node: &Node) {
+        self.divisions.node(node);
         if let Some(op) = FRAGILE.iter().find(|op| node.op_type == op.as_bytes()) {
             self.fragile = Some(op);
         }

@@ -17,6 +17,7 @@
 mod backend;
 mod config;
 mod constants;
+mod division;
 mod environment;
 mod error;
 mod external;

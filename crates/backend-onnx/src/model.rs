@@ -1,5 +1,6 @@
 //! A session and its runs.
 
+use crate::division::Division;
 use crate::environment::Environment;
 use crate::error::{Doing, MEMORY_LIMIT, TERMINATED};
 use crate::external::{Survey, survey};
@@ -29,6 +30,7 @@ pub(crate) struct OnnxModel {
     inputs: Names,
     outputs: Names,
     survey: Survey,
+    divisions: Vec<Division>,
     counted: Counted,
     /// Whether an output without a tensor was already told to the log.
     warned: AtomicBool,
@@ -50,6 +52,9 @@ impl OnnxModel {
             &session,
             &survey,
         )?;
+        let declared = signature.functions.first();
+        let declared = declared.map_or(&[][..], |function| &function.inputs);
+        let divisions = survey.divisions.of_inputs(declared);
         Ok(Self {
             environment,
             runs,
@@ -58,6 +63,7 @@ impl OnnxModel {
             inputs,
             outputs,
             survey,
+            divisions,
             counted,
             warned: AtomicBool::new(false),
         })
@@ -112,7 +118,10 @@ impl OnnxModel {
     }
 
     /// Refuses inputs that would end the process.
-    fn check_empty(&self, run: &Run<'_>) -> Result<(), BackendError> {
+    fn check_inputs(&self, run: &Run<'_>) -> Result<(), BackendError> {
+        for division in &self.divisions {
+            division.check(run.inputs, self.environment.ort.is_at_least(1, 26))?;
+        }
         match self.survey.fragile {
             Some(op) if run.inputs.iter().any(|input| input.shape().elements() == 0) => {
                 let text = format!("ERR the model's {op} cannot take an input without elements");
@@ -184,7 +193,7 @@ impl LoadedModel for OnnxModel {
         if run.deadline != 0 && now() >= run.deadline {
             return Err(BackendError::new(Status::Cancelled, TERMINATED));
         }
-        self.check_empty(run)?;
+        self.check_inputs(run)?;
         let values: SmallVec<[Value; 8]> = run
             .inputs
             .iter()

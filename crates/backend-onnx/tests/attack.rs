@@ -1,7 +1,8 @@
 //! Models and inputs made to break something. A crash ends this process, and so fails the test.
 //!
 //! Not here, since it cannot be contained in the process (SIGFPE inside ONNX Runtime): an integer
-//! division or remainder of the smallest value by −1, and, before 1.26, one by zero. Nor what aborts
+//! division or remainder, of what the model has computed itself, of the smallest value by −1, and, before
+//! 1.26, by zero. Nor what aborts
 //! ONNX Runtime 1.32 in operators that are given inner values of a wrong rank (Attention, DFT, STFT,
 //! ReverseSequence).
 
@@ -353,6 +354,28 @@ fn functions_without_end_are_refused() {
         assert!(error.text.contains("functions call each other"), "{error}");
         assert_eq!(error.status, Status::BadModel);
     }
+}
+
+/// The processor refuses these, and so the process would end.
+#[test]
+fn divisions_that_the_processor_refuses_are_refused() {
+    let int32 = |values: [i32; 2]| {
+        let bytes: Vec<u8> = values
+            .iter()
+            .flat_map(|value| value.to_ne_bytes())
+            .collect();
+        common::tensor(DType::Int32, &[2], &bytes)
+    };
+    let divide = model("divide.onnx");
+    for (x, y) in [([7, 8], [1, 0]), ([i32::MIN, 8], [-1, 1])] {
+        let error = run(divide.as_ref(), &[int32(x), int32(y)]).unwrap_err();
+        assert!(error.text.to_lowercase().contains("division"), "{error}");
+    }
+    let outputs = run(divide.as_ref(), &[int32([i32::MIN, 9]), int32([1, -1])]).unwrap();
+    assert_eq!(
+        outputs[0].as_ref().unwrap().bytes(),
+        int32([i32::MIN, -9]).bytes()
+    );
 }
 
 /// ONNX Runtime aborts on it.
