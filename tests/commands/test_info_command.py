@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from commands.checksum import signed
 from commands.models import TWO, info, store
 from commands.wire import OK, Wire, arity, failure
 
@@ -138,14 +139,4 @@ def _dump_of_a_model_that_fails(wire: Wire) -> bytes:
     body = wire("DUMP", "good")[:-8].replace(good, bad)
     assert wire("CONFIG", "SET", "rdbcompression", "yes") == OK
     assert bad in body
-    return body + _crc64(body).to_bytes(8, "little")
-
-
-def _crc64(data: bytes) -> int:
-    """The server's checksum: CRC-64 of Jones, reflected, beginning at zero."""
-    crc = 0
-    for byte in data:
-        crc ^= byte
-        for _ in range(8):
-            crc = crc >> 1 ^ (0x95AC9329AC4BC9B5 if crc & 1 else 0)
-    return crc
+    return signed(body)

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from pathlib import Path
+
 from commands.models import ONE, store
 from commands.wire import OK, Wire, arity
+from redisai_rs.servers import ServerBinary
 from redisai_rs.testing import Server
 
 
@@ -83,17 +87,25 @@ def test_among_many_other_keys(mocks: Wire) -> None:
     assert scan(mocks) == sorted([f"n{n}".encode(), b""] for n in range(20))
 
 
-def test_models_of_a_file_are_found(mocks: Wire, mocks_server: Server) -> None:
-    store(mocks, "a", ONE, "TAG", "v")
-    mocks("SELECT", 4)
-    store(mocks, "b", ONE, "TAG", "w")
-    reply = mocks("DEBUG", "RELOAD")
-    if reply != OK:  # newer servers have DEBUG off
-        mocks("SELECT", 0)
-        return
-    assert scan(mocks) == [[b"b", b"w"]]
-    mocks("SELECT", 0)
-    assert scan(mocks) == [[b"a", b"v"]]
+def test_models_of_a_file_are_found(
+    make_server: Callable[..., Server], server_binary: ServerBinary, mock_path: Path
+) -> None:
+    arguments = ["TEST_BACKENDS", "yes", "ONNX", mock_path]
+    server = make_server(server_binary, module_args=arguments)
+    wire = Wire((server.host, server.port))
+    store(wire, "a", ONE, "TAG", "v")
+    wire("SELECT", 4)
+    store(wire, "b", ONE, "TAG", "w")
+    assert wire("SAVE") == OK
+    wire.close()
+    server.restart()
+    wire = Wire((server.host, server.port))
+    assert scan(wire) == [[b"a", b"v"]]
+    wire("SELECT", 4)
+    assert scan(wire) == [[b"b", b"w"]]
+    wire("RENAME", "b", "c")
+    assert scan(wire) == [[b"c", b"w"]]
+    wire.close()
 
 
 def test_a_scan_does_not_touch_the_keys(mocks: Wire) -> None:

@@ -1,0 +1,178 @@
+"""The types `AI_TENSOR` and `AI__MODEL` under the server's own commands."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from commands.checksum import crc64, signed
+from commands.dtypes import NUMBERS, Number
+from commands.models import ONE, TWO, store
+from commands.wire import OK, Failure, Status, Wire, failure
+from redisai_rs.servers import ServerBinary
+from redisai_rs.testing import Server
+
+BAD_DATA = failure("ERR Bad data format")
+
+
+@pytest.mark.parametrize("number", NUMBERS, ids=lambda number: number.name)
+def test_a_tensor_passes_dump_restore_and_copy(wire: Wire, number: Number) -> None:
+    count = len(number.values)
+    wire("AI.TENSORSET", "k", number.name, 1, count, 1, "BLOB", number.blob)
+    assert wire("RESTORE", "restored", 0, wire("DUMP", "k")) == OK
+    assert wire("COPY", "k", "copy") == 1
+    for name in ("restored", "copy"):
+        assert wire("AI.TENSORGET", name) == wire("AI.TENSORGET", "k")
+    # What is stored over the first leaves the others alone.
+    wire("AI.TENSORSET", "k", "INT8", 1)
+    assert wire("AI.TENSORGET", "copy", "BLOB") == number.blob
+
+
+def test_scalars_and_strings_pass_dump_and_restore(wire: Wire) -> None:
+    wire("AI.TENSORSET", "scalar", "DOUBLE", "VALUES", "0.1")
+    wire("AI.TENSORSET", "strings", "STRING", 2, 2, "BYTES", b"a\0b", b"", bytes(range(256)), "x")
+    for name in ("scalar", "strings"):
+        payload = wire("DUMP", name)
+        before = wire("AI.TENSORGET", name, "META", "VALUES")
+        wire("DEL", name)
+        assert wire("RESTORE", name, 0, payload) == OK
+        assert wire("AI.TENSORGET", name, "META", "VALUES") == before
+
+
+def test_a_model_passes_dump_restore_and_copy(mocks: Wire) -> None:
+    store(mocks, "m", TWO, "TAG", "t", "BATCHSIZE", 4, "MINBATCHSIZE", 2, "MINBATCHTIMEOUT", 9)
+    assert mocks("RESTORE", "restored", 0, mocks("DUMP", "m")) == OK
+    assert mocks("COPY", "m", "copy") == 1
+    shown = mocks("AI.MODELGET", "m")
+    mocks("AI.TENSORSET", "x", "INT8", 1, "VALUES", 7)
+    mocks("AI.MODELDEL", "m")
+    for name in ("restored", "copy"):
+        assert mocks("AI.MODELGET", name) == shown
+        run = ["AI.MODELRUN", name, "INPUTS", "x", "x", "OUTPUTS", "y", "z"]
+        assert mocks(*run) == OK
+    assert mocks("COPY", "copy", "x") == 0
+    assert mocks("COPY", "copy", "x", "REPLACE") == 1
+    assert mocks("TYPE", "x") == Status(b"AI__MODEL")
+
+
+def test_memory_is_counted(mocks: Wire) -> None:
+    size = 1 << 20
+    for words in (["UINT8", size], ["DOUBLE", size // 8], ["UINT8", size, "BLOB", bytes(size)]):
+        mocks("AI.TENSORSET", "t", *words)
+        assert size <= mocks("MEMORY", "USAGE", "t") < size * 1.1 + 1000
+    mocks("AI.TENSORSET", "t", "INT8", 1)
+    assert mocks("MEMORY", "USAGE", "t") < 1000
+    blob = ONE + b"\n" * size
+    store(mocks, "m", blob)
+    assert size <= mocks("MEMORY", "USAGE", "m") < size * 1.1 + 4000
+
+
+def test_scan_by_type(mocks: Wire) -> None:
+    store(mocks)
+    mocks("AI.TENSORSET", "t", "FLOAT", 1)
+    mocks("SET", "s", "v")
+    for kind, name in (("AI_TENSOR", b"t"), ("AI__MODEL", b"m")):
+        assert mocks("SCAN", 0, "COUNT", 1000, "TYPE", kind)[1] == [name]
+
+
+@pytest.fixture
+def debug(
+    make_server: Callable[..., Server], server_binary: ServerBinary, mock_path: Path
+) -> Iterator[Wire]:
+    """A server that lets everybody call DEBUG."""
+    config = {"enable-debug-command": "yes"} if server_binary.version >= (7, 0) else {}
+    arguments = ["TEST_BACKENDS", "yes", "ONNX", mock_path]
+    server = make_server(server_binary, module_args=arguments, config=config)
+    wire = Wire((server.host, server.port))
+    yield wire
+    wire.close()
+
+
+def test_digests(debug: Wire) -> None:
+    """The same for the same value however it came, another one for any difference."""
+
+    def digest(name: str) -> bytes:
+        (found,) = debug("DEBUG", "DIGEST-VALUE", name)
+        return bytes(found)
+
+    same = [["VALUES", 1, 2], ["BLOB", np.array([1, 2], np.int32).tobytes()]]
+    other = [["INT32", 2, "VALUES", 2, 1], ["INT32", 2, 1, "VALUES", 1, 2]]
+    other += [["UINT32", 2, "VALUES", 1, 2], ["INT32", 1, 2, "VALUES", 1, 2], ["INT32", 2]]
+    other += [["STRING", 2, "VALUES", "a", "bc"], ["STRING", 2, "VALUES", "ab", "c"]]
+    digests = set()
+    for words in same:
+        debug("AI.TENSORSET", "t", "INT32", 2, *words)
+        digests.add(digest("t"))
+    assert len(digests) == 1
+    for words in other:
+        assert debug("AI.TENSORSET", "t", *words) == OK
+        digests.add(digest("t"))
+    assert len(digests) == 1 + len(other)
+    models = set()
+    for options in ([], ["TAG", "t"], ["BATCHSIZE", 2], ["BATCHSIZE", 2, "MINBATCHSIZE", 2]):
+        store(debug, "m", ONE, *options)
+        models.add(digest("m"))
+    store(debug, "m", TWO)
+    models.add(digest("m"))
+    assert len(models) == 5
+    # A run does not change a model, nor does the size of the chunks that it is saved in.
+    before = digest("m")
+    debug.line("AI.MODELEXECUTE m INPUTS 2 t t OUTPUTS 2 y z")
+    debug("AI.CONFIG", "MODEL_CHUNK_SIZE", 3)
+    assert digest("m") == before
+
+
+def test_the_checksum_is_the_servers() -> None:
+    assert crc64(b"123456789") == 0xE9C6D914C4B8D9CA
+
+
+def payloads(wire: Wire) -> list[bytes]:
+    """Dumps of small values, uncompressed so that a change hits what it means to."""
+    wire("CONFIG", "SET", "rdbcompression", "no")
+    wire("AI.TENSORSET", "k0", "FLOAT", 2, 3)
+    wire("AI.TENSORSET", "k1", "BOOL", "VALUES", 1)
+    wire("AI.TENSORSET", "k2", "STRING", 3, "BYTES", "a\0b", "", "c")
+    store(wire, "k3", TWO, "TAG", "tag", "BATCHSIZE", 7)
+    wire("AI.CONFIG", "MODEL_CHUNK_SIZE", 10)
+    found = [wire("DUMP", f"k{n}") for n in range(3)] + [wire("DUMP", "k3")]
+    wire("AI.CONFIG", "MODEL_CHUNK_SIZE", 535822336)
+    found.append(wire("DUMP", "k3"))
+    wire("CONFIG", "SET", "rdbcompression", "yes")
+    return found
+
+
+def test_damaged_payloads(mocks: Wire, mocks_server: Server) -> None:
+    """Every byte of a payload changed, with a good checksum: refused, or a value that works."""
+    chance = random.Random(19)
+    pid = mocks_server.pid
+    refused = stored = 0
+    for payload in payloads(mocks):
+        body, version = payload[:-10], payload[-10:-8]
+        changed = [body[:at] + version for at in range(1, len(body))]
+        for at in range(1, len(body)):
+            for byte in {0, 0xFF, body[at] ^ 1, body[at] ^ 0x80, chance.randrange(256)}:
+                changed.append(body[:at] + bytes([byte]) + body[at + 1 :] + version)
+        commands: list[tuple[object, ...]] = []
+        for one in changed:
+            commands += [
+                ("RESTORE", "d", 0, signed(one), "REPLACE"),
+                ("AI.TENSORGET", "d", "VALUES"),
+            ]
+            commands += [
+                ("AI.TENSORGET", "d"),
+                ("AI.MODELGET", "d", "BLOB"),
+                ("DUMP", "d"),
+                ("DEL", "d"),
+            ]
+        replies = mocks.many(commands)  # type: ignore[arg-type]
+        for reply in replies[::6]:
+            assert reply == OK or isinstance(reply, Failure)
+            refused += isinstance(reply, Failure)
+            stored += reply == OK
+    assert refused > 500
+    assert stored > 50
+    assert mocks_server.pid == pid
+    mocks_server.assert_alive()
