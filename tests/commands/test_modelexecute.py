@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 from commands.dtypes import NUMBERS, Number
-from commands.models import ADD, ONE, TWO, gate, info, store
+from commands.models import ADD, ONE, TWO, info, store
 from commands.wire import OK, WRONGTYPE, Status, Wire, arity, failure
+from holding import Gate
 from redisai_rs.testing import Server
 
 ARITY = arity("AI.MODELEXECUTE")
@@ -194,30 +196,36 @@ def test_a_model_without_inputs(mocks: Wire) -> None:
     assert mocks.line("AI.MODELEXECUTE m INPUTS 0 OUTPUTS 1 y") == ARITY
 
 
-def test_a_timeout_ends_the_wait(mocks: Wire, mocks_server: Server, tmp_path: Path) -> None:
+@pytest.fixture
+def gate(tmp_path: Path) -> Iterator[Gate]:
+    gate = Gate(tmp_path / "gate")
+    yield gate
+    gate.close()
+
+
+def test_a_timeout_ends_the_wait(mocks: Wire, mocks_server: Server, gate: Gate) -> None:
     mocks("AI.TENSORSET", "x", "FLOAT", 1)
     store(mocks, "other", ONE)
-    with gate(tmp_path) as (blob, arrival):
-        store(mocks, "m", blob + b"\ninputs 1\noutputs 1")
-        first = Wire((mocks_server.host, mocks_server.port))
-        first.send(*"AI.MODELEXECUTE m INPUTS 1 x OUTPUTS 1 y".split())
-        arrival.join(30)
-        # Behind a run that holds the only worker.
-        run = "AI.MODELEXECUTE other INPUTS 1 x OUTPUTS 1 z TIMEOUT 50"
-        assert mocks.line(run) == Status(b"TIMEDOUT")
+    store(mocks, "m", gate.run_text.encode())
+    first = Wire((mocks_server.host, mocks_server.port))
+    first.send(*"AI.MODELEXECUTE m INPUTS 1 x OUTPUTS 1 y".split())
+    gate.reached()
+    # Behind a run that holds the only worker.
+    run = "AI.MODELEXECUTE other INPUTS 1 x OUTPUTS 1 z TIMEOUT 50"
+    assert mocks.line(run) == Status(b"TIMEDOUT")
+    gate.open()
     assert first.read() == OK
     first.close()
     assert (mocks("EXISTS", "y"), mocks("EXISTS", "z")) == (1, 0)
     assert info(mocks, "other")[b"calls"] == 0
 
 
-def test_a_timeout_ends_a_run_that_can_be_stopped(mocks: Wire, tmp_path: Path) -> None:
+def test_a_timeout_ends_a_run_that_can_be_stopped(mocks: Wire, gate: Gate) -> None:
     mocks("AI.TENSORSET", "x", "FLOAT", 1)
-    with gate(tmp_path) as (blob, _):
-        store(mocks, "m", blob + b"\ninputs 1\noutputs 1")
-        run = "AI.MODELEXECUTE m INPUTS 1 x OUTPUTS 1 y TIMEOUT 50"
-        assert mocks.line(run) == Status(b"TIMEDOUT")
-        # The worker is free again while the gate is still closed.
-        store(mocks, "other", ONE)
-        assert mocks.line("AI.MODELEXECUTE other INPUTS 1 x OUTPUTS 1 z") == OK
+    store(mocks, "m", gate.run_text.encode())
+    run = "AI.MODELEXECUTE m INPUTS 1 x OUTPUTS 1 y TIMEOUT 50"
+    assert mocks.line(run) == Status(b"TIMEDOUT")
+    # The worker is free again while the gate is still closed.
+    store(mocks, "other", ONE)
+    assert mocks.line("AI.MODELEXECUTE other INPUTS 1 x OUTPUTS 1 z") == OK
     assert (mocks("EXISTS", "y"), mocks("EXISTS", "z")) == (0, 1)

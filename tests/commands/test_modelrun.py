@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from commands.models import TWO, gate, info, store
+from commands.models import TWO, info, store
 from commands.wire import OK, WRONGTYPE, Status, Wire, arity, failure
+from holding import Gate
 
 ARITY = arity("AI.MODELRUN")
 NO_MODEL = failure("ERR model key is empty")
@@ -77,8 +78,8 @@ def test_not_in_a_transaction(mocks: Wire) -> None:
 
 def test_a_timeout_ends_the_wait(mocks: Wire, tmp_path: Path) -> None:
     mocks("AI.TENSORSET", "x", "FLOAT", 1)
-    with gate(tmp_path) as (blob, _):
-        store(mocks, "m", blob + b"\ninputs 1\noutputs 1")
-        run = "AI.MODELRUN m TIMEOUT 50 INPUTS x OUTPUTS y"
-        assert mocks.line(run) == Status(b"TIMEDOUT")
-        assert mocks("EXISTS", "y") == 0
+    gate = Gate(tmp_path / "gate")
+    store(mocks, "m", gate.run_text.encode())
+    assert mocks.line("AI.MODELRUN m TIMEOUT 50 INPUTS x OUTPUTS y") == Status(b"TIMEDOUT")
+    gate.close()
+    assert mocks("EXISTS", "y") == 0

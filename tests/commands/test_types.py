@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
-from commands.checksum import crc64, signed
 from commands.dtypes import NUMBERS, Number
 from commands.models import ONE, TWO, store
-from commands.wire import OK, Failure, Status, Wire, failure
+from commands.wire import OK, Status, Wire
 from redisai_rs.servers import ServerBinary
 from redisai_rs.testing import Server
-
-BAD_DATA = failure("ERR Bad data format")
 
 
 @pytest.mark.parametrize("number", NUMBERS, ids=lambda number: number.name)
@@ -123,56 +119,3 @@ def test_digests(debug: Wire) -> None:
     debug.line("AI.MODELEXECUTE m INPUTS 2 t t OUTPUTS 2 y z")
     debug("AI.CONFIG", "MODEL_CHUNK_SIZE", 3)
     assert digest("m") == before
-
-
-def test_the_checksum_is_the_servers() -> None:
-    assert crc64(b"123456789") == 0xE9C6D914C4B8D9CA
-
-
-def payloads(wire: Wire) -> list[bytes]:
-    """Dumps of small values, uncompressed so that a change hits what it means to."""
-    wire("CONFIG", "SET", "rdbcompression", "no")
-    wire("AI.TENSORSET", "k0", "FLOAT", 2, 3)
-    wire("AI.TENSORSET", "k1", "BOOL", "VALUES", 1)
-    wire("AI.TENSORSET", "k2", "STRING", 3, "BYTES", "a\0b", "", "c")
-    store(wire, "k3", TWO, "TAG", "tag", "BATCHSIZE", 7)
-    wire("AI.CONFIG", "MODEL_CHUNK_SIZE", 10)
-    found = [wire("DUMP", f"k{n}") for n in range(3)] + [wire("DUMP", "k3")]
-    wire("AI.CONFIG", "MODEL_CHUNK_SIZE", 535822336)
-    found.append(wire("DUMP", "k3"))
-    wire("CONFIG", "SET", "rdbcompression", "yes")
-    return found
-
-
-def test_damaged_payloads(mocks: Wire, mocks_server: Server) -> None:
-    """Every byte of a payload changed, with a good checksum: refused, or a value that works."""
-    chance = random.Random(19)
-    pid = mocks_server.pid
-    refused = stored = 0
-    for payload in payloads(mocks):
-        body, version = payload[:-10], payload[-10:-8]
-        changed = [body[:at] + version for at in range(1, len(body))]
-        for at in range(1, len(body)):
-            for byte in {0, 0xFF, body[at] ^ 1, body[at] ^ 0x80, chance.randrange(256)}:
-                changed.append(body[:at] + bytes([byte]) + body[at + 1 :] + version)
-        commands: list[tuple[object, ...]] = []
-        for one in changed:
-            commands += [
-                ("RESTORE", "d", 0, signed(one), "REPLACE"),
-                ("AI.TENSORGET", "d", "VALUES"),
-            ]
-            commands += [
-                ("AI.TENSORGET", "d"),
-                ("AI.MODELGET", "d", "BLOB"),
-                ("DUMP", "d"),
-                ("DEL", "d"),
-            ]
-        replies = mocks.many(commands)  # type: ignore[arg-type]
-        for reply in replies[::6]:
-            assert reply == OK or isinstance(reply, Failure)
-            refused += isinstance(reply, Failure)
-            stored += reply == OK
-    assert refused > 500
-    assert stored > 50
-    assert mocks_server.pid == pid
-    mocks_server.assert_alive()
