@@ -44,7 +44,7 @@ impl OnnxModel {
         request: &LoadRequest<'_>,
     ) -> Result<Self, BackendError> {
         let _limited = log::Scope::load();
-        let survey = survey(request.blob)?;
+        let mut survey = survey(request.blob)?;
         let (session, counted) = build(environment, request, &survey)?;
         let (signature, inputs, outputs) = signature::read(
             environment.api(),
@@ -54,7 +54,8 @@ impl OnnxModel {
         )?;
         let declared = signature.functions.first();
         let declared = declared.map_or(&[][..], |function| &function.inputs);
-        let divisions = survey.divisions.of_inputs(declared);
+        // Names in it are parts of the blob, which is not kept.
+        let divisions = std::mem::take(&mut survey.divisions).of_inputs(declared);
         Ok(Self {
             environment,
             runs,

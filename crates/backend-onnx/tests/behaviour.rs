@@ -234,6 +234,21 @@ fn outputs_are_aligned_counted_and_outlive_their_model() {
 }
 
 #[test]
+fn a_session_does_not_keep_the_models_bytes() {
+    for name in ["divide.onnx", "zipmap_string.onnx", "branch.onnx"] {
+        let blob: Arc<dyn redisai_core::Buffer> = Arc::new(common::fixture(name));
+        let request = redisai_core::LoadRequest {
+            kind: redisai_core::LoadKind::Model,
+            blob: &blob,
+            device: &redisai_core::Device::cpu(),
+            options: Vec::new(),
+        };
+        let _model = common::backend().load(&request).unwrap();
+        assert_eq!(Arc::strong_count(&blob), 1, "{name}");
+    }
+}
+
+#[test]
 fn devices() {
     for good in ["CPU", "cpu", "CPU:1", "CPU:"] {
         assert!(load_on(good, common::fixture("mlp.onnx")).is_ok(), "{good}");
