@@ -32,6 +32,9 @@ pub(crate) const SPARSE: &str = "ERR the model's sparse tensors would take too m
 /// For a Split that would make ONNX Runtime abort.
 pub(crate) const SPLIT: &str = "ERR the model has a Split with more outputs than its num_outputs";
 
+/// For a model of more nodes, or parts in all, than any real one has.
+pub(crate) const PARTS: &str = "ERR the model has too many parts";
+
 /// For functions that call each other too often or without end.
 pub(crate) const FUNCTIONS: &str =
     "ERR the model's functions call each other in a circle, too deeply or too often";

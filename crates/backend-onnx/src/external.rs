@@ -14,8 +14,8 @@
 use crate::division::Divisions;
 use crate::error::{EXTERNAL_DATA, NO_PROTOBUF, ORT_FORMAT, SPARSE, SPLIT};
 use crate::folding::{self, Folding};
-use crate::functions;
 use crate::proto::{Attribute, Graph, Model, Node, SparseTensor, Tensor, elements, zip};
+use crate::{functions, parts};
 use bytes::Bytes;
 use prost::Message;
 use redisai_core::{BackendError, Buffer, Status};
@@ -87,6 +87,7 @@ pub(crate) fn survey(blob: &Arc<dyn Buffer>) -> Result<Survey, BackendError> {
     if blob.get(4..8) == Some(b"ORTM") {
         return Err(BackendError::new(Status::Unsupported, ORT_FORMAT));
     }
+    parts::check(&blob)?;
     let unreadable = |_| BackendError::new(Status::BadModel, NO_PROTOBUF);
     let model = Model::decode(blob.clone()).map_err(unreadable)?;
     let mut walk = Walk::default();

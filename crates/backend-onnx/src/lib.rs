@@ -27,6 +27,7 @@ mod handles;
 mod log;
 mod memory;
 mod model;
+mod parts;
 mod proto;
 mod runs;
 mod sequence;
