@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -148,7 +149,8 @@ def test_backendspath_loads_from_below_it_only(start: Start, tmp_path: Path) -> 
         assert reply.startswith(b"ERR this path is outside of BACKENDSPATH: "), path
     reply = wire("AI.CONFIG", "BACKENDSPATH", str(tmp_path))
     assert reply.startswith(b"ERR BACKENDSPATH cannot be changed at run time: ")
-    for path in ("none.so", "text.so", "", ".", "mock.so\0"):
+    os.mkfifo(inside / "pipe.so")
+    for path in ("none.so", "text.so", "", ".", "mock.so\0", "pipe.so"):
         reply = wire("AI.CONFIG", "LOADBACKEND", "ONNX", path)
         assert reply == NOT_LOADED or reply.startswith(b"ERR this path is outside"), path
     assert wire("AI.CONFIG", "LOADBACKEND", "ONNX", "folder/inside/mock.so") == OK
@@ -159,7 +161,13 @@ def test_backendspath_loads_from_below_it_only(start: Start, tmp_path: Path) -> 
 
 def test_any_loads_from_anywhere(start: Start, tmp_path: Path) -> None:
     wire = start("LOADBACKEND", "any")
-    assert wire("AI.CONFIG", "LOADBACKEND", "ONNX", str(tmp_path / "none.so")) == NOT_LOADED
+    os.mkfifo(tmp_path / "pipe.so")
+    (tmp_path / "empty.so").touch()
+    (tmp_path / "cut.so").write_bytes((tmp_path / "outside.so").read_bytes()[:100_000])
+    for path in ("none.so", "pipe.so", "empty.so", "cut.so"):
+        assert wire("AI.CONFIG", "LOADBACKEND", "ONNX", str(tmp_path / path)) == NOT_LOADED
+    for path in ("/dev/null", "/dev/zero", "/proc/self/mem", "/tmp", "../" * 3000, "x" * 5000):
+        assert wire("AI.CONFIG", "LOADBACKEND", "ONNX", path) == NOT_LOADED
     assert wire("AI.CONFIG", "LOADBACKEND", "ONNX", str(tmp_path / "outside.so")) == OK
     assert wire("AI.CONFIG", "LOADBACKEND", "ONNX", "mock.so") == NOT_LOADED
     assert wire("AI.CONFIG", "BACKENDSPATH", str(tmp_path)) == OK

@@ -26,7 +26,7 @@ pub(crate) fn check(path: &Path) -> Result<(), LoadError> {
     let shown = path.display();
     let refuse = |text: String| Err(LoadError::new(Reason::NotALibrary, text));
     let mut head = Vec::new();
-    let read = File::open(path).and_then(|file| file.take(64).read_to_end(&mut head));
+    let read = open_file(path).and_then(|file| file.take(64).read_to_end(&mut head));
     if let Err(error) = read {
         let text = format!("{shown} cannot be read: {error}");
         return Err(LoadError::new(Reason::LibraryNotFound, text));
@@ -62,6 +62,14 @@ pub(crate) fn check(path: &Path) -> Result<(), LoadError> {
         // The system's loader would map what is not there, and its first touch kills the process.
         _ => refuse(format!("{shown} is cut short")),
     }
+}
+
+/// Opens a regular file only: what opens a pipe without a writer waits for one, maybe for ever.
+fn open_file(path: &Path) -> io::Result<File> {
+    if !std::fs::metadata(path)?.is_file() {
+        return Err(io::Error::other("it is no regular file"));
+    }
+    File::open(path)
 }
 
 /// Whether everything that the program headers want mapped is in the file. For a header that was
@@ -173,5 +181,17 @@ mod tests {
         assert_eq!(missing.reason, Reason::LibraryNotFound);
         let folder = check(Path::new("/tmp")).unwrap_err();
         assert_eq!(folder.reason, Reason::LibraryNotFound);
+    }
+
+    #[test]
+    fn a_pipe_is_not_waited_for() {
+        let name = format!("redisai-elf-{}-pipe", std::process::id());
+        let path = std::env::temp_dir().join(name);
+        let made = std::process::Command::new("mkfifo").arg(&path).status();
+        assert!(made.unwrap().success());
+        let error = check(&path).unwrap_err();
+        std::fs::remove_file(&path).unwrap();
+        assert_eq!(error.reason, Reason::LibraryNotFound);
+        assert!(error.text.contains("no regular file"), "{}", error.text);
     }
 }
