@@ -31,7 +31,8 @@ def main() -> int:
     if shutil.which("taskset") is None:
         sys.exit("benches: taskset is missing (package util-linux)")
     floor = native.cargo_build(["redisai-bench-floor", "redisai-bench-load"])["redisai_bench_floor"]
-    # For servers, and for the look-up of the library that the floor opens.
+    # All three (the product, the floor, the reference) use this environment's ONNX Runtime.
+    os.environ["VIRTUAL_ENV"] = sys.prefix
     os.environ |= paths.frameworks_env()
     out: Path = options.out
     out.mkdir(parents=True, exist_ok=True)
