@@ -1,4 +1,4 @@
-"""`DUMP` payloads of module types, taken apart and put together, so that they can be made to lie."""
+"""`DUMP` payloads of module types, taken apart and put together, so that they can lie."""
 
 from __future__ import annotations
 

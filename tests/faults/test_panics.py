@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from pathlib import Path
 
@@ -49,6 +50,7 @@ PROVOKE = {
     "flush": lambda client: client.execute_command("FLUSHDB"),
     "swapdb": lambda client: client.swapdb(8, 9),
     "keyspace event": lambda client: client.rename("t", "t2"),
+    "scan": lambda client: client.execute_command("AI._MODELSCAN"),
     "info": lambda client: client.info("everything"),
     "tensor rdb_save": lambda client: client.dump("t"),
     "model rdb_save": lambda client: client.dump("n"),
@@ -88,20 +90,24 @@ def test_every_guard_has_a_test():
     assert names == PROVOKE.keys() | OTHERS
 
 
+def walks(server):
+    """Whether models are listed by a walk over the keys, since key events do harm there."""
+    return server.binary.product == "Valkey" and server.binary.version < (9, 1)
+
+
 @pytest.mark.parametrize("name", sorted(PROVOKE))
 def test_a_panic_in(server, client, name):
-    if name == "event loop" and server.binary.version < (7,):
-        pytest.skip("its cron is no event of one client's command")
+    if name == ("keyspace event" if walks(server) else "scan"):
+        pytest.skip("not used on this server")
     tensor(client, "t", 3)
     store(client, "n", "identity")
     if name == "flush":
         client.select(5)
     arm(client, name)
-    try:
+    # Null is a type's way to refuse a copy.
+    may_fail = redis.ResponseError if name.endswith(" copy") else ()
+    with contextlib.suppress(may_fail):
         PROVOKE[name](client)
-    except redis.ResponseError as error:
-        # Null is a type's way to refuse a copy.
-        assert name in {"tensor copy", "model copy"}, error
     caught(server, name)
     client.select(0)
     # Once is once: the same callback works again.
@@ -214,7 +220,7 @@ def test_a_panic_in_a_run_poisons_the_session_which_is_built_anew_once(server, c
 
     panics()
     wait_until(lambda: state() == b"ready", "the new session")
-    assert sessions(server) == before
+    wait_until(lambda: sessions(server) == before, "the end of the old session")
     panics()
     wait_until(lambda: state() == b"failed", "the end of the second session")
     panics()
