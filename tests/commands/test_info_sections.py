@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
+import onnxruntime
 from commands.models import store
 from commands.wire import OK, Wire
 from redisai_rs.testing import Server
 
+ROOT = Path(__file__).resolve().parents[2]
+MODEL = ROOT / "crates/backend-onnx/tests/data/tiny.onnx"
 ORDER = ["ai_versions", "ai_git", "ai_load_time_configs", "ai_backends_info", "ai_cpu"]
 SECONDS = re.compile(r"\d+\.\d{6}")
 
@@ -125,3 +129,15 @@ def test_a_queues_time_grows(mocks: Wire, mocks_server: Server) -> None:
     for _ in range(5):
         assert mocks.line("AI.MODELEXECUTE m INPUTS 2 x x OUTPUTS 1 y") == OK
     assert float(ai_sections(mocks)["ai_cpu"][name]) > before
+
+
+def test_onnx_runtimes_own_fields(wire: Wire) -> None:
+    """Shown from the first model on; the memory is counted while the model is there."""
+    names = ["version", "memory", "memory_access_num", "maximum_run_sessions_number"]
+    assert wire("AI.MODELSTORE", "m", "ONNX", "CPU", "BLOB", MODEL.read_bytes()) == OK
+    fields = ai_sections(wire)["ai_backends_info"]
+    assert list(fields)[:4] == [f"ai_onnxruntime_{name}" for name in names]
+    assert fields["ai_onnxruntime_version"] == onnxruntime.__version__
+    assert int(fields["ai_onnxruntime_memory"]) > 0
+    assert int(fields["ai_onnxruntime_memory_access_num"]) > 0
+    assert int(fields["ai_onnxruntime_maximum_run_sessions_number"]) >= 1

@@ -78,10 +78,6 @@ impl Backend for OnnxBackend {
                 "onnxruntime_memory_access_num",
                 allocator.accesses().to_string(),
             ),
-            (
-                "onnxruntime_maximum_run_sessions_number",
-                self.runs.most().to_string(),
-            ),
         ];
         figures
             .into_iter()

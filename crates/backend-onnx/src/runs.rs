@@ -5,7 +5,6 @@ use crate::handles::RunOptions;
 use crate::sys::ort;
 use ort_sys::{OrtApi, OrtRunOptions};
 use redisai_core::BackendError;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Shards, so that workers seldom meet at a lock.
@@ -17,8 +16,6 @@ const IDLE: usize = 8;
 pub(crate) struct Runs {
     api: &'static OrtApi,
     shards: [Mutex<Shard>; SHARDS],
-    now: AtomicUsize,
-    most: AtomicUsize,
 }
 
 #[derive(Default)]
@@ -39,14 +36,7 @@ impl Runs {
         Self {
             api,
             shards: Default::default(),
-            now: AtomicUsize::new(0),
-            most: AtomicUsize::new(0),
         }
-    }
-
-    /// The most runs that went on at once.
-    pub(crate) fn most(&self) -> usize {
-        self.most.load(Ordering::Relaxed)
     }
 
     /// Begins a run: until the guard is dropped, `cancel(id)` stops it.
@@ -66,8 +56,6 @@ impl Runs {
             stopped: false,
         });
         drop(shard);
-        let now = self.now.fetch_add(1, Ordering::Relaxed) + 1;
-        self.most.fetch_max(now, Ordering::Relaxed);
         Ok(Running {
             runs: self,
             id,
@@ -119,7 +107,6 @@ impl Running<'_> {
 
 impl Drop for Running<'_> {
     fn drop(&mut self) {
-        self.runs.now.fetch_sub(1, Ordering::Relaxed);
         let mut shard = self.runs.shard(self.id);
         let place = shard
             .active

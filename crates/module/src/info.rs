@@ -76,6 +76,12 @@ fn backends(out: &InfoWriter, state: &State) {
         };
         out.text(name, &backend.info().version);
         figures(out, backend.as_ref());
+        if kind == BackendKind::Onnx {
+            // As many as could run at once: RedisAI has a slot for each worker.
+            let queues = state.engine.info().queues;
+            let workers: usize = queues.iter().map(|queue| queue.workers.len()).sum();
+            out.number("onnxruntime_maximum_run_sessions_number", workers as u64);
+        }
     }
 }
 
