@@ -72,7 +72,7 @@ def reference_error(blob: bytes, **inputs: Any) -> str:
         reference(blob, **inputs)
     except Exception as error:  # its classes are not public
         text = str(error).rstrip().replace("\n", " ")
-        # "[ONNXRuntimeError] : 2 : INVALID_ARGUMENT : text"
+        # What Python puts before it: the library's name, a number, and the number's name.
         return text.split(" : ", 3)[3] if text.startswith("[ONNXRuntimeError]") else text
     raise AssertionError("onnxruntime accepts it")
 
