@@ -8,6 +8,7 @@ needs `onnx`, `onnxruntime`, `numpy`. Expected outputs are computed by ONNX Runt
 
 import json
 import pathlib
+from itertools import pairwise
 
 import numpy as np
 import onnx
@@ -42,7 +43,9 @@ def info(name, kind, dims):
 
 def save(name, nodes, inputs, outputs, initializers=(), opset=None, **kwargs):
     graph = h.make_graph(nodes, name, inputs, outputs, list(initializers), **kwargs)
-    model = h.make_model(graph, opset_imports=opset or OPSET, ir_version=9, producer_name="redisai-rs")
+    model = h.make_model(
+        graph, opset_imports=opset or OPSET, ir_version=9, producer_name="redisai-rs"
+    )
     (HERE / f"{name}.onnx").write_bytes(model.SerializeToString())
     return model
 
@@ -101,7 +104,12 @@ def plain():
     for rows in (1, 5, 0):
         judged("mlp", rng.standard_normal((rows, 4)).astype(np.float32), name=f"mlp_{rows}")
 
-    save("no_inputs", [h.make_node("Constant", [], ["y"], value_floats=[1.5, -2.0])], [], [info("y", T.FLOAT, [2])])
+    save(
+        "no_inputs",
+        [h.make_node("Constant", [], ["y"], value_floats=[1.5, -2.0])],
+        [],
+        [info("y", T.FLOAT, [2])],
+    )
     judged("no_inputs")
     save(
         "many_outputs",
@@ -115,7 +123,10 @@ def plain():
     judged("many_outputs", np.arange(12, dtype=np.int32).reshape(6, 2))
     save(
         "scalar",
-        [h.make_node("Add", ["x", "y"], ["sum"]), h.make_node("ReduceProd", ["z"], ["product"], keepdims=0)],
+        [
+            h.make_node("Add", ["x", "y"], ["sum"]),
+            h.make_node("ReduceProd", ["z"], ["product"], keepdims=0),
+        ],
         [info("x", T.DOUBLE, []), info("y", T.DOUBLE, []), info("z", T.INT64, [3])],
         [info("sum", T.DOUBLE, []), info("product", T.INT64, [])],
     )
@@ -127,7 +138,11 @@ def plain():
         [info("y", T.FLOAT, None)],
     )
     for dims in ([], [3], [2, 1, 2, 1, 2, 1]):
-        judged("unknown_rank", rng.standard_normal(dims).astype(np.float32), name=f"unknown_rank_{len(dims)}")
+        judged(
+            "unknown_rank",
+            rng.standard_normal(dims).astype(np.float32),
+            name=f"unknown_rank_{len(dims)}",
+        )
     save(
         "half",
         [h.make_node("MatMul", ["x", "w"], ["y"])],
@@ -155,16 +170,21 @@ def plain():
         [info("y", T.FLOAT, [2])],
     )
     for condition in (True, False):
-        judged("branch", np.bool_(condition), np.array([1, -2], np.float32), name=f"branch_{condition}")
+        judged(
+            "branch", np.bool_(condition), np.array([1, -2], np.float32), name=f"branch_{condition}"
+        )
 
 
 def tiny():
     """The small model of the performance targets: 256-64-32-2, one row."""
     sizes = [256, 64, 32, 2]
     nodes, weights, last = [], [], "x"
-    for place, (rows, columns) in enumerate(zip(sizes, sizes[1:], strict=False)):
+    for place, (rows, columns) in enumerate(pairwise(sizes)):
         w = ((np.arange(rows * columns) % 13 - 6) / 64).astype(np.float32).reshape(rows, columns)
-        weights += [constant(f"w{place}", w), constant(f"b{place}", np.full(columns, 0.125, np.float32))]
+        weights += [
+            constant(f"w{place}", w),
+            constant(f"b{place}", np.full(columns, 0.125, np.float32)),
+        ]
         nodes += [
             h.make_node("Gemm", [last, f"w{place}", f"b{place}"], [f"g{place}"]),
             h.make_node("Relu", [f"g{place}"], [f"r{place}"]),
@@ -223,7 +243,10 @@ def aliases():
         ],
         [info("x", T.FLOAT, [4])],
         [info("i", T.FLOAT, [4]), info("r", T.FLOAT, [2, 2]), info("c", T.FLOAT, [2])],
-        [constant("shape", np.array([2, 2], np.int64)), constant("w", np.array([7, 8], np.float32))],
+        [
+            constant("shape", np.array([2, 2], np.int64)),
+            constant("w", np.array([7, 8], np.float32)),
+        ],
     )
     save(
         "pass_through_string",
@@ -244,10 +267,15 @@ def others():
         ("zipmap_int", T.INT64, {"classlabels_int64s": [30, -1, 7]}),
         ("zipmap_string", T.STRING, {"classlabels_strings": ["pear", "apple", "fig"]}),
     ):
-        maps = h.make_sequence_type_proto(h.make_map_type_proto(key, h.make_tensor_type_proto(T.FLOAT, None)))
+        maps = h.make_sequence_type_proto(
+            h.make_map_type_proto(key, h.make_tensor_type_proto(T.FLOAT, None))
+        )
         save(
             name,
-            [h.make_node("ZipMap", ["x"], ["p"], domain="ai.onnx.ml", **labels), h.make_node("Neg", ["x"], ["n"])],
+            [
+                h.make_node("ZipMap", ["x"], ["p"], domain="ai.onnx.ml", **labels),
+                h.make_node("Neg", ["x"], ["n"]),
+            ],
             [info("x", T.FLOAT, ["n", 3])],
             [h.make_value_info("p", maps), info("n", T.FLOAT, ["n", 3])],
         )
@@ -294,10 +322,18 @@ def others():
 def greedy():
     """Models that ask for much memory, or never end."""
     n = [info("n", T.INT64, [1])]
-    save("constant_of_shape", [h.make_node("ConstantOfShape", ["n"], ["y"])], n, [info("y", T.FLOAT, [None])])
+    save(
+        "constant_of_shape",
+        [h.make_node("ConstantOfShape", ["n"], ["y"])],
+        n,
+        [info("y", T.FLOAT, [None])],
+    )
     save(
         "expand",
-        [h.make_node("Expand", ["x", "n"], ["e"]), h.make_node("ReduceSum", ["e"], ["y"], keepdims=0)],
+        [
+            h.make_node("Expand", ["x", "n"], ["e"]),
+            h.make_node("ReduceSum", ["e"], ["y"], keepdims=0),
+        ],
         n,
         [info("y", T.FLOAT, [])],
         [constant("x", np.ones(1, np.float32))],
@@ -311,7 +347,13 @@ def greedy():
     )
     scalar = [info("n", T.INT64, [])]
     consts = [constant("zero", np.int64(0)), constant("one", np.int64(1))]
-    save("range", [h.make_node("Range", ["zero", "n", "one"], ["y"])], scalar, [info("y", T.INT64, [None])], consts)
+    save(
+        "range",
+        [h.make_node("Range", ["zero", "n", "one"], ["y"])],
+        scalar,
+        [info("y", T.INT64, [None])],
+        consts,
+    )
     body = h.make_graph(
         [h.make_node("Add", ["v", "one"], ["w"]), h.make_node("Identity", ["c"], ["d"])],
         "body",
@@ -378,8 +420,12 @@ def external():
         "sparse_indices": graph(sparse_initializer=[sparse(named, outside)]),
         "attribute_t": h.make_graph([node(attribute(t=outside)), use], "g", *io),
         "attribute_tensors": h.make_graph([node(attribute(tensors=outside)), use], "g", *io),
-        "attribute_sparse": h.make_graph([node(attribute(sparse_tensor=sparse(outside, inside))), use], "g", *io),
-        "attribute_sparses": h.make_graph([node(attribute(sparse_tensors=sparse(named, outside))), use], "g", *io),
+        "attribute_sparse": h.make_graph(
+            [node(attribute(sparse_tensor=sparse(outside, inside))), use], "g", *io
+        ),
+        "attribute_sparses": h.make_graph(
+            [node(attribute(sparse_tensors=sparse(named, outside))), use], "g", *io
+        ),
         "subgraph": h.make_graph([node(attribute(g=graph_out))], "g", *io),
         "subgraphs": h.make_graph([node(attribute(graphs=graph_out))], "g", *io),
         "nested": h.make_graph([node(attribute(g=nested))], "g", *io),
@@ -409,8 +455,8 @@ def external():
         model = h.make_model(plain, opset_imports=OPSET, ir_version=9)
         getattr(model.training_info.add(), place).CopyFrom(graph_out)
         write(f"training_{place}", model)
-    # Signs of external data that ONNX Runtime may read otherwise than our decoder: a location that is
-    # no member of the enumeration after one that is, and entries without a location.
+    # Signs of external data that ONNX Runtime may read otherwise than our decoder: a location that
+    # is no member of the enumeration after one that is, and entries without a location.
     odd = h.make_graph([use], "g", *io, initializer=[T(name="w", data_type=T.FLOAT, dims=[2])])
     model = h.make_model(odd, opset_imports=OPSET, ir_version=9)
     entries = outside.external_data
