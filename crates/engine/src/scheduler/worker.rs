@@ -9,7 +9,7 @@ use crate::run::{Attempt, Attempted, attempt, wait_for_session};
 use crate::session::{Permit, Session};
 use crate::shared::{Shared, lock, next_run};
 use crate::ticket::End;
-use redisai_core::{BackendError, LogLevel, RunOutput};
+use redisai_core::{BackendError, LogLevel, RunOutput, Status};
 use std::io;
 use std::sync::Arc;
 
@@ -155,7 +155,8 @@ fn run(shared: &Arc<Shared>, slot: &Slot, job: Arc<Job>, session: &Arc<Session>)
     );
     let late = if fate == Fate::Kept {
         job.model.stats().record(&result, micros);
-        finish(&job, inputs, result)
+        let now = shared.clock.now();
+        finish(&job, inputs, outcome(result, job.deadline, now))
     } else {
         // The client was answered, and the run counted, without us.
         Some(inputs)
@@ -167,13 +168,46 @@ fn run(shared: &Arc<Shared>, slot: &Slot, job: Arc<Job>, session: &Arc<Session>)
     fate
 }
 
+/// What the client hears. A run that its own deadline has stopped timed out, whoever saw it first:
+/// the backend, which knows the deadline too, can be ahead of the timer.
+fn outcome(result: Result<RunOutput, BackendError>, deadline: u64, now: u64) -> (End, Outcome) {
+    match result {
+        Err(error) if error.status == Status::Cancelled && deadline != 0 && now >= deadline => {
+            (End::Expired, Outcome::TimedOut)
+        }
+        result => (End::Done, Outcome::Done(result)),
+    }
+}
+
 /// Answers the client; gives the inputs back if it has been answered.
-fn finish(job: &Job, inputs: Inputs, result: Result<RunOutput, BackendError>) -> Option<Inputs> {
-    match job.ticket.end(End::Done) {
+fn finish(job: &Job, inputs: Inputs, (end, outcome): (End, Outcome)) -> Option<Inputs> {
+    match job.ticket.end(end) {
         Some(won) => {
-            complete(won.completion, Outcome::Done(result), inputs);
+            complete(won.completion, outcome, inputs);
             None
         }
         None => Some(inputs),
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_run_that_its_own_deadline_stopped_timed_out() {
+        let failed = |status| Err(BackendError::new(status, "stopped"));
+        let name = |result, deadline, now| match outcome(result, deadline, now) {
+            (End::Expired, Outcome::TimedOut) => "timed out",
+            (End::Done, Outcome::Done(Err(_))) => "error",
+            (End::Done, Outcome::Done(Ok(_))) => "ok",
+            _ => "else",
+        };
+        assert_eq!(name(failed(Status::Cancelled), 5, 5), "timed out");
+        // The limit of the backend's runs stopped it, or there was no deadline.
+        assert_eq!(name(failed(Status::Cancelled), 6, 5), "error");
+        assert_eq!(name(failed(Status::Cancelled), 0, 5), "error");
+        assert_eq!(name(failed(Status::RunFailed), 5, 5), "error");
+        assert_eq!(name(Ok(RunOutput::new()), 5, 9), "ok");
     }
 }

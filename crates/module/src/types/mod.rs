@@ -5,7 +5,8 @@ mod io;
 mod model;
 mod tensor;
 
-use crate::server::{Ctx, log_line, raw, rm};
+use crate::server::{Ctx, Held, log_line, raw, rm};
+use redisai_core::Buffer;
 use std::ffi::CStr;
 use std::os::raw::c_void;
 use std::ptr::NonNull;
@@ -52,9 +53,20 @@ unsafe fn borrow_value<'a, T>(value: *const c_void) -> Option<&'a T> {
     unsafe { value.cast::<T>().as_ref() }
 }
 
-/// How hard it is to free so many bytes, in the server's unit: above 64 a value is freed lazily,
-/// which is from 1 MiB on.
-fn free_effort(bytes: usize) -> usize {
+/// How hard it is to free a value of so many bytes over this buffer, in the server's unit: above 64 a
+/// value is freed lazily, which is from 1 MiB on.
+///
+/// A string of the server is released on the main thread, whoever drops the value: freeing it lazily
+/// would only put that off, and an eviction that sees no memory come back empties the database.
+fn free_effort(buffer: &dyn Buffer, bytes: usize) -> usize {
+    if buffer.as_any().is::<Held>() {
+        1
+    } else {
+        effort_of(bytes)
+    }
+}
+
+fn effort_of(bytes: usize) -> usize {
     bytes / (16 * 1024) + 1
 }
 
@@ -108,7 +120,7 @@ fn empty_methods() -> raw::RedisModuleTypeMethods {
 mod tests {
     #[test]
     fn freeing_is_lazy_from_a_mebibyte() {
-        assert!(super::free_effort((1 << 20) - 1) <= 64);
-        assert!(super::free_effort(1 << 20) > 64);
+        assert!(super::effort_of((1 << 20) - 1) <= 64);
+        assert!(super::effort_of(1 << 20) > 64);
     }
 }

@@ -126,7 +126,9 @@ extern "C" fn free(value: *mut c_void) {
 extern "C" fn effort(_key: *mut raw::RedisModuleString, value: *const c_void) -> usize {
     guard::run("model free_effort", 1, || {
         // SAFETY: a value of this type, valid during the callback.
-        unsafe { borrow_value::<Model>(value) }.map_or(1, |model| free_effort(model.held()))
+        unsafe { borrow_value::<Model>(value) }.map_or(1, |model| {
+            free_effort(model.def().blob.as_ref(), model.held())
+        })
     })
 }
 

@@ -94,7 +94,8 @@ extern "C" fn free(value: *mut c_void) {
 extern "C" fn effort(_key: *mut raw::RedisModuleString, value: *const c_void) -> usize {
     guard::run("tensor free_effort", 1, || {
         // SAFETY: a value of this type, valid during the callback.
-        unsafe { borrow_value::<Tensor>(value) }.map_or(1, |tensor| free_effort(tensor.held()))
+        unsafe { borrow_value::<Tensor>(value) }
+            .map_or(1, |tensor| free_effort(tensor.buffer(), tensor.held()))
     })
 }
 
