@@ -33,7 +33,8 @@ def main() -> int:
     floor = native.cargo_build(["redisai-bench-floor", "redisai-bench-load"])["redisai_bench_floor"]
     # All three (the product, the floor, the reference) use this environment's ONNX Runtime.
     os.environ["VIRTUAL_ENV"] = sys.prefix
-    os.environ |= paths.frameworks_env()
+    # Our backend forbids it by itself.
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
     out: Path = options.out
     out.mkdir(parents=True, exist_ok=True)
     bench = Bench(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -11,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from redisai_rs import _core
-from redisai_rs.paths import frameworks_env, module_path
+from redisai_rs.paths import module_path
 
 _TIMEOUT = 120.0
 
@@ -57,7 +56,6 @@ def probe(backend: Backend, module: Path | None = None) -> Backend:
     try:
         done = subprocess.run(
             command,
-            env=os.environ | frameworks_env(),
             capture_output=True,
             text=True,
             timeout=_TIMEOUT,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import sysconfig
 from pathlib import Path
 
@@ -33,13 +32,3 @@ def _note_site_packages() -> None:
         return
     with contextlib.suppress(OSError):
         note.write_text(f"{site_packages}\n")
-
-
-def frameworks_env() -> dict[str, str]:
-    """Gives variables for a server of ours; what the user has set is kept.
-
-    `ORT_DISABLE_TELEMETRY`: ONNX Runtime 1.32 would report to Microsoft and write a device's number
-    to the temporary directory.
-    """
-    defaults = {"ORT_DISABLE_TELEMETRY": "1"}
-    return {name: value for name, value in defaults.items() if name not in os.environ}

@@ -1,6 +1,8 @@
 //! The load generator: RESP requests on N connections, in a closed loop or at Poisson times.
 //!
-//!     redisai-bench-load --port P --request FILE [--request FILE …] [options]
+//! ```text
+//! redisai-bench-load --port P --request FILE [--request FILE …] [options]
+//! ```
 //!
 //! | Option | Default | Meaning |
 //! |---|---|---|

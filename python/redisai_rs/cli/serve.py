@@ -10,7 +10,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, NoReturn
 
 import redisai_rs
-from redisai_rs import paths, servers
+from redisai_rs import servers
 from redisai_rs._resp import Connection
 from redisai_rs.backends import Backend, discover
 from redisai_rs.exceptions import RedisAIError, ReplyError, ServerError
@@ -51,10 +51,9 @@ def run(options: argparse.Namespace) -> NoReturn:
     """Becomes the server, so that signals, process number and exit status are the server's own."""
     binary = servers.find(options.server)
     command, port = command_line(binary, options.port, options.rest)
-    environment = paths.frameworks_env() | os.environ
     _tell_when_ready(binary, port)
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
-    os.execve(command[0], command, environment)
+    os.execv(command[0], command)
 
 
 def command_line(

@@ -17,7 +17,7 @@ from typing import Self
 from redisai_rs import servers
 from redisai_rs._resp import Connection
 from redisai_rs.exceptions import ReplyError, ServerCrashedError, ServerError
-from redisai_rs.paths import frameworks_env, module_path
+from redisai_rs.paths import module_path
 from redisai_rs.testing import config as configuration
 from redisai_rs.testing import crash
 from redisai_rs.testing.interrupts import deferred_interrupt
@@ -161,7 +161,7 @@ class ServerProcess:
             self.process = subprocess.Popen(
                 [*self.wrapper, str(self.binary.path), str(path)],
                 cwd=self.directory,
-                env=frameworks_env() | os.environ | self.env,
+                env=os.environ | self.env,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
