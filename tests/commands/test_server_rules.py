@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from commands.models import ONE, store
-from commands.wire import OK, Failure, Wire
+from commands.wire import OK, Failure, Wire, failure
 from redisai_rs.servers import ServerBinary
 from redisai_rs.testing import Server
 from redisai_rs.testing.waiting import wait_until
@@ -100,6 +100,37 @@ def test_client_side_caching(ready: Server) -> None:
     assert wire.read() == [b"invalidate", [b"x"]]
     wire.close()
     other.close()
+
+
+def test_a_subscriber_may_run_models(ready: Server, server_binary: ServerBinary) -> None:
+    """In RESP3 it may send any command; but Valkey blocks none but normal clients for a module."""
+    wire = Wire((ready.host, ready.port), protocol=3)
+    assert wire("SUBSCRIBE", "channel")[:2] == [b"subscribe", b"channel"]
+    reply = wire.line(RUN)
+    if server_binary.product == "Valkey":
+        text = "ERR Cannot run RedisAI command within a transaction or a LUA script"
+        assert reply == failure(text)
+    else:
+        assert reply == OK
+    # A store is carried out at once where it cannot wait.
+    assert wire("AI.MODELSTORE", "n", "ONNX", "CPU", "BLOB", ONE) == OK
+    assert len(wire("AI.TENSORGET", "x", "VALUES")) == 2
+    wire.close()
+
+
+def test_clients_that_want_no_replies(ready: Server) -> None:
+    wire = Wire((ready.host, ready.port))
+    wire.send("CLIENT", "REPLY", "OFF")
+    wire.send(*RUN.split())
+    wire.send("AI.MODELSTORE", "n", "ONNX", "CPU", "BLOB", ONE)
+    wire.send("AI.TENSORGET", "x")
+    wire.send("CLIENT", "REPLY", "ON")
+    assert wire.read() == OK
+    assert wire("EXISTS", "y", "n") == 2
+    wire.send("CLIENT", "REPLY", "SKIP")
+    wire.send(*RUN.replace(" y", " z").split())
+    assert wire("EXISTS", "z") == 1
+    wire.close()
 
 
 def test_a_pipeline_keeps_its_order(ready: Server) -> None:

@@ -84,7 +84,9 @@ fn load(ctx: Ctx<'_>, args: &Args<'_>) -> Result<(), String> {
     );
     let state = start(&module, options);
     // First what may fail: a server does not take every registration back after a failed load.
-    load_backends(state).inspect_err(|_| state.engine.shutdown())?;
+    load_backends(state)
+        .and_then(|()| open_first_queue(state))
+        .inspect_err(|_| state.engine.shutdown())?;
     if register(ctx, state).is_none() {
         state.engine.shutdown();
         return Err("the server refused a type, a command or a subscription of the module".into());
@@ -148,8 +150,12 @@ fn register(ctx: Ctx<'_>, state: &State) -> Option<()> {
     let model = types::register_model(ctx)?;
     state.model_type.store(model.as_ptr(), Ordering::Relaxed);
     commands::register(ctx)?;
-    events::subscribe(ctx).then_some(())?;
-    state.engine.open_queue(&redisai_core::Device::cpu()).ok()
+    events::subscribe(ctx).then_some(())
+}
+
+fn open_first_queue(state: &State) -> Result<(), String> {
+    let opened = state.engine.open_queue(&redisai_core::Device::cpu());
+    opened.map_err(|error| format!("{error}: give a smaller THREADS_PER_QUEUE"))
 }
 
 /// The libraries that the options name, in their order.
