@@ -48,5 +48,5 @@ def _bar(row: Row, score: float, top: int) -> list[str]:
         f'<text x="{LABELS - 8}" y="{middle + 4}" text-anchor="end">{label}</text>',
         f'<rect x="{LABELS}" y="{top}" width="{width:.1f}" height="{HEIGHT}" fill="{colour}"/>',
         f'<line x1="{ends[0]:.1f}" x2="{ends[1]:.1f}" y1="{middle}" y2="{middle}" stroke="#222"/>',
-        f'<text x="{LABELS + 6}" y="{middle + 4}" fill="white">{value}</text>',
+        f'<text x="{LABELS + 6}" y="{middle + 4}" fill="#111">{value}</text>',
     ]
