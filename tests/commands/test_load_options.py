@@ -37,6 +37,8 @@ def test_an_option_without_a_value(make_server: MakeServer, arguments: list[obje
         "THREADS_PER_QUEUE -1",
         "THREADS_PER_QUEUE 1.0",
         "THREADS_PER_QUEUE many",
+        "THREADS_PER_QUEUE 1025",
+        "INTRA_OP_PARALLELISM 1025",
         "INTRA_OP_PARALLELISM 0",
         "INTER_OP_PARALLELISM 0",
         "MODEL_CHUNK_SIZE 0",

@@ -136,6 +136,9 @@ pub enum SettingValue<'a> {
 }
 
 impl LoadOptions {
+    /// The most threads that an option may ask for.
+    pub const MOST_THREADS: u64 = 1024;
+
     /// Limit of an ONNX run where `MODEL_EXECUTION_TIMEOUT` is not given, in milliseconds.
     pub const DEFAULT_EXECUTION_TIMEOUT: u64 = 5000;
 
@@ -162,9 +165,9 @@ impl LoadOptions {
         match setting {
             Setting::BackendsPath => self.backends_path = Some(value.into()),
             Setting::Backend(kind) => self.backends.push((kind, value.into())),
-            Setting::ThreadsPerQueue => self.threads_per_queue = positive(value)?,
-            Setting::IntraOpParallelism => self.intra_op_parallelism = positive(value)?,
-            Setting::InterOpParallelism => self.inter_op_parallelism = positive(value)?,
+            Setting::ThreadsPerQueue => self.threads_per_queue = threads(value)?,
+            Setting::IntraOpParallelism => self.intra_op_parallelism = threads(value)?,
+            Setting::InterOpParallelism => self.inter_op_parallelism = threads(value)?,
             Setting::ModelChunkSize => self.model_chunk_size = positive(value)?,
             Setting::ModelExecutionTimeout => {
                 let limit = positive(value).filter(|&limit| limit >= 1000)?;
@@ -175,7 +178,7 @@ impl LoadOptions {
             Setting::MaxTensorBytes => self.max_tensor_bytes = positive(value)?,
             Setting::QueueLimit => self.queue_limit = positive(value)?,
             Setting::MaxQueues => self.max_queues = positive(value)?,
-            Setting::LoaderThreads => self.loader_threads = positive(value)?,
+            Setting::LoaderThreads => self.loader_threads = threads(value)?,
             Setting::BuildSessions => self.build_sessions = build_sessions(value)?,
             Setting::LoadBackend => self.load_backend = load_backend(value)?,
             Setting::TestBackends => self.test_backends = yes_or_no(value)?,
@@ -221,6 +224,11 @@ impl LoadOptions {
             Setting::TestBackends => Bytes(if self.test_backends { b"yes" } else { b"no" }),
         }
     }
+}
+
+/// A number of threads. RedisAI has no upper bound; what no machine has would hold up the start.
+fn threads(value: &[u8]) -> Option<u64> {
+    positive(value).filter(|&threads| threads <= LoadOptions::MOST_THREADS)
 }
 
 fn given(value: Option<&[u8]>) -> SettingValue<'_> {
