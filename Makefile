@@ -33,7 +33,7 @@ test-servers: develop ## the tests of the commands on every server that we know
 	$(BIN)/python scripts/test.py --workers $(WORKERS) --only pytest -- --all-servers $(TESTS)
 
 soak: develop ## minutes of mixed load
-	$(BIN)/python scripts/test.py --only pytest -- -m soak $(TESTS)
+	$(BIN)/python scripts/test.py --workers 1 --only pytest -- -m soak --timeout 0 $(TESTS)
 
 fuzz: $(BIN)/maturin ## each fuzz target for a short time
 	$(ENV) PYTHON=$(BIN)/python fuzz/run.sh

@@ -54,9 +54,8 @@ def cargo_tests() -> int:
 def python_tests(workers: int, arguments: list[str]) -> int:
     """Runs the Python tests with the libraries that they need; gives how many passed."""
     report = OUT / "pytest.xml"
-    soak = "soak" in arguments
     command = [str(BIN / "pytest"), f"--junitxml={report}", "--quiet"]
-    command += [] if soak else ["-m", "not soak", "-n", str(workers), "--dist", "loadscope"]
+    command += ["-n", str(workers), "--dist", "loadscope"] if workers > 1 else []
     run([*command, *arguments], test_libraries())
     suite = ElementTree.parse(report).getroot().find("testsuite")
     assert suite is not None
