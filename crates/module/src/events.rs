@@ -52,7 +52,9 @@ fn listen(ctx: Ctx<'_>) -> bool {
     unsafe {
         rm!(RedisModule_SubscribeToKeyspaceEvents(
             ctx.raw(),
-            raw::REDISMODULE_NOTIFY_GENERIC,
+            raw::REDISMODULE_NOTIFY_GENERIC
+                | raw::REDISMODULE_NOTIFY_EXPIRED
+                | raw::REDISMODULE_NOTIFY_EVICTED,
             Some(key_event)
         )) == OK
     }
@@ -127,7 +129,24 @@ extern "C" fn shutting_down(
     });
 }
 
-/// A key has appeared under a name by another way than a store.
+/// What an event says of the name it is about.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Change {
+    /// A key has appeared under it by another way than a store.
+    Came,
+    /// Its key is no longer there.
+    Went,
+}
+
+fn change_of(event: &[u8]) -> Option<Change> {
+    match event {
+        b"rename_to" | b"move_to" | b"copy_to" | b"restore" => Some(Change::Came),
+        b"del" | b"expired" | b"evicted" | b"rename_from" | b"move_from" => Some(Change::Went),
+        _ => None,
+    }
+}
+
+/// Keeps the index right: names of keys that are gone would pile up until a scan.
 extern "C" fn key_event(
     ctx: *mut raw::RedisModuleCtx,
     _kind: c_int,
@@ -136,16 +155,41 @@ extern "C" fn key_event(
 ) -> c_int {
     guard::run("keyspace event", OK, || {
         // SAFETY: the server gives a text that ends with a NUL.
-        let event = unsafe { CStr::from_ptr(event) }.to_bytes();
-        if matches!(event, b"rename_to" | b"move_to" | b"copy_to" | b"restore") {
-            // SAFETY: the context and the key are valid during the callback.
-            let (ctx, key) = unsafe { (Ctx::new(ctx), Arg::new(key)) };
-            if let Some(key) = key
-                && keyspace::peek_model(ctx, key.raw()).is_some()
-            {
+        let Some(change) = change_of(unsafe { CStr::from_ptr(event) }.to_bytes()) else {
+            return OK;
+        };
+        // SAFETY: the context and the key are valid during the callback.
+        let (ctx, key) = unsafe { (Ctx::new(ctx), Arg::new(key)) };
+        let Some(key) = key else { return OK };
+        match change {
+            Change::Went => state().index().forget(ctx.db(), key.bytes()),
+            Change::Came if keyspace::peek_model(ctx, key.raw()).is_some() => {
                 state().index().seen(ctx.db(), key.bytes());
             }
+            Change::Came => {}
         }
         OK
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Change, change_of};
+
+    #[test]
+    fn names_come_and_go() {
+        for (event, change) in [
+            ("rename_to", Some(Change::Came)),
+            ("copy_to", Some(Change::Came)),
+            ("del", Some(Change::Went)),
+            ("expired", Some(Change::Went)),
+            ("evicted", Some(Change::Went)),
+            ("rename_from", Some(Change::Went)),
+            ("move_from", Some(Change::Went)),
+            ("expire", None),
+            ("set", None),
+        ] {
+            assert_eq!(change_of(event.as_bytes()), change, "{event}");
+        }
+    }
 }

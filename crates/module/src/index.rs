@@ -2,8 +2,9 @@
 //!
 //! A scan of the whole keyspace would be right too and needs no index, but takes a time that grows
 //! with everything else that is stored. The index may hold names that no longer hold a model
-//! (deleted, expired, renamed away): whoever lists opens each key and forgets those. It never lacks
+//! (overwritten by another type, say): whoever lists opens each key and forgets those. It never lacks
 //! one: a store, a load from a file and the events of a rename, move, copy and restore add a name.
+//! The events of a deletion take it out, so that names do not pile up where nobody lists.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -20,6 +21,9 @@ pub(crate) struct Index {
 impl Index {
     /// A model was seen here.
     pub(crate) fn seen(&mut self, db: i32, name: &[u8]) {
+        if self.partial {
+            return;
+        }
         let names = self.databases.entry(db).or_default();
         if !names.contains(name) {
             names.insert(name.into());
@@ -28,6 +32,9 @@ impl Index {
 
     /// A model was loaded under this name, in a database that is not known.
     pub(crate) fn loaded(&mut self, name: &[u8]) {
+        if self.partial {
+            return;
+        }
         self.unplaced.insert(name.into());
     }
 
@@ -38,9 +45,13 @@ impl Index {
         }
     }
 
-    /// From now on it lacks what is renamed, moved, copied or restored.
+    /// From now on it would lack what is renamed, moved, copied or restored, and keep what is
+    /// deleted: so it keeps nothing.
     pub(crate) fn set_partial(&mut self) {
-        self.partial = true;
+        *self = Self {
+            partial: true,
+            ..Self::default()
+        };
     }
 
     /// All names to look at in this database, in byte order, each once; `None` where some would be
@@ -109,8 +120,11 @@ mod tests {
         let mut index = Index::default();
         index.seen(0, b"m");
         index.set_partial();
-        index.flushed(None);
+        index.seen(0, b"n");
+        index.loaded(b"o");
         assert_eq!(index.candidates(0), None);
+        // What nobody asks for is not kept either.
+        assert!(index.databases.is_empty() && index.unplaced.is_empty());
     }
 
     #[test]
