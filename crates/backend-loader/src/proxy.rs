@@ -8,7 +8,7 @@ use redisai_backend_abi::{
     RAI_CAN_BATCH, RAI_CAN_CANCEL, RAI_DYNAMIC_SHAPES, RAI_HAS_FUNCTIONS, RAI_LOAD_MODEL,
     RAI_LOAD_SCRIPT, RAI_OK, RaiBytes, RaiCapabilities, RaiInfo, RaiLoad, RaiLoaded, RaiPair,
     RaiPairs, RaiRun, RaiTensor, RaiText, RaiView, error_of, import_all, import_signature,
-    slice_of, view_of,
+    release_tensor, slice_of, view_of,
 };
 use redisai_core::{
     Backend, BackendError, BackendInfo, Capabilities, LoadKind, LoadRequest, LoadedModel, Run,
@@ -211,11 +211,16 @@ impl LoadedModel for Session {
             )
         };
         drop(copies);
-        // SAFETY: empty, or filled by the backend; the outputs are ours.
-        let results = unsafe {
-            answer(code, &mut error)?;
-            import_all(&outputs)?
-        };
+        // SAFETY: empty, or filled by the backend.
+        if let Err(error) = unsafe { answer(code, &mut error) } {
+            for output in &outputs {
+                // SAFETY: empty, or handed over by a backend that failed after it made some.
+                unsafe { release_tensor(output) };
+            }
+            return Err(error);
+        }
+        // SAFETY: the outputs are ours.
+        let results = unsafe { import_all(&outputs)? };
         expect_count(results, run.outputs)
     }
 

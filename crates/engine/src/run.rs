@@ -6,7 +6,7 @@ use crate::scheduler::{Fate, NEVER, Slot};
 use crate::session::{Permit, Session};
 use crate::shared::{Shared, next_run};
 use crate::sync::guarded;
-use crate::{Inputs, Request, build};
+use crate::{EngineError, Inputs, Request, build};
 use redisai_core::{BackendError, Run, RunOutput, Status};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -147,7 +147,9 @@ pub(crate) fn wait_for_session(job: Arc<Job>) {
 }
 
 fn enqueue(job: Arc<Job>) {
+    // The first build has set it before the model was ready; a job without one must still end.
     let Some(queue) = job.model.queue().cloned() else {
+        job.fail(EngineError::TooManyQueues.into());
         return;
     };
     if !job.ticket.pending() {
