@@ -13,7 +13,7 @@ TESTS ?= tests
 WORKERS ?= 4
 
 .DEFAULT_GOAL := help
-.PHONY: help demo build test test-servers soak fuzz bench lint fmt docs clean check
+.PHONY: help demo build test test-servers soak loom fuzz bench lint fmt docs clean check
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' $(firstword $(MAKEFILE_LIST)) | \
@@ -34,6 +34,9 @@ test-servers: develop ## the tests of the commands on every server that we know
 
 soak: develop ## minutes of mixed load
 	$(BIN)/python scripts/test.py --workers 1 --only pytest -- -m soak --timeout 0 $(TESTS)
+
+loom: ## the engine's hand-overs in every order of threads
+	RUSTFLAGS='--cfg loom' cargo test --target-dir target/loom --release -p redisai-engine --lib loom
 
 fuzz: $(BIN)/maturin ## each fuzz target for a short time
 	$(ENV) PYTHON=$(BIN)/python fuzz/run.sh
