@@ -3,6 +3,8 @@
 import os
 import signal
 import socket
+import subprocess
+import sys
 
 import pytest
 from redisai_rs import servers
@@ -71,6 +73,22 @@ def test_a_crash_is_told_by_a_kill_too(server_binary):
         started.kill9()
     started.start()
     started.close()
+
+
+def test_a_forgotten_server_ends_with_the_program(server_binary, tmp_path):
+    code = (
+        "import sys, redisai_rs.testing as t;print(t.Server(sys.argv[1], module=False).start().pid)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, server_binary.path],
+        env=os.environ | {"TMPDIR": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(done.stdout), 0)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_an_end_by_itself_is_no_crash(plain):

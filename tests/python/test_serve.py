@@ -1,11 +1,14 @@
 """`redisai-rs serve` and `redisai-rs demo`."""
 
+import contextlib
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from redisai_rs._resp import Connection
@@ -118,6 +121,16 @@ def test_demo_classifies_real_digits_and_leaves_nothing(cli, tmp_path):
         Connection(("127.0.0.1", port))
 
 
+def processes_in(folder):
+    """Processes that work in a folder, or did before it was removed."""
+    found = []
+    for link in Path("/proc").glob("[0-9]*/cwd"):
+        with contextlib.suppress(OSError):
+            if os.readlink(link).startswith(str(folder)):
+                found.append(link.parent.name)
+    return found
+
+
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.parametrize("when", ["*", "*/server.conf", "*/server.log"])
 def test_an_interrupted_demo_leaves_nothing(tmp_path, how, when):
@@ -128,3 +141,15 @@ def test_an_interrupted_demo_leaves_nothing(tmp_path, how, when):
     process.communicate(timeout=60)
     assert process.returncode in {0, 130}
     assert list(tmp_path.iterdir()) == []
+    assert processes_in(tmp_path) == []
+
+
+def test_a_killed_demo_leaves_no_server(tmp_path):
+    if shutil.which("setpriv") is None:
+        pytest.skip("setpriv (util-linux) is not installed")
+    env = os.environ | {"TMPDIR": str(tmp_path)}
+    process = subprocess.Popen([*COMMAND, "demo"], env=env, stdout=subprocess.DEVNULL)
+    wait_until(lambda: list(tmp_path.glob("*/server.log")), "the server's start")
+    process.kill()
+    process.wait()
+    wait_until(lambda: not processes_in(tmp_path), "the end of the server")

@@ -1,4 +1,4 @@
-"""Keeps Ctrl-C from losing a process that is being started."""
+"""Keeps an interrupt from losing a process that is being started."""
 
 from __future__ import annotations
 
@@ -7,10 +7,12 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
 
 @contextmanager
 def deferred_interrupt() -> Iterator[None]:
-    """Lets Ctrl-C wait until the block has ended.
+    """Lets Ctrl-C, and a SIGTERM that the program handles, wait until the block has ended.
 
     A handler, not a signal mask: a mask would be handed down to the process that is started.
     """
@@ -18,10 +20,14 @@ def deferred_interrupt() -> Iterator[None]:
         yield
         return
     hits: list[int] = []
-    before = signal.signal(signal.SIGINT, lambda number, _: hits.append(number))
+    handled = [number for number in _SIGNALS if callable(signal.getsignal(number))]
+    before = {
+        number: signal.signal(number, lambda caught, _: hits.append(caught)) for number in handled
+    }
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before)
-        if hits:
-            signal.raise_signal(signal.SIGINT)
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        for hit in dict.fromkeys(hits):
+            signal.raise_signal(hit)

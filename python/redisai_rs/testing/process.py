@@ -9,6 +9,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
+import threading
 import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -25,7 +26,8 @@ from redisai_rs.testing.ports import HOST, free_port
 from redisai_rs.testing.waiting import DEADLINE, wait_until
 
 _PORT_TRIES = 20
-_running: weakref.WeakSet[ServerProcess] = weakref.WeakSet()
+# Not weak: what runs is ended at exit at the latest, whoever has forgotten it.
+_running: set[ServerProcess] = set()
 
 
 class ServerProcess:
@@ -53,9 +55,10 @@ class ServerProcess:
         self.host = HOST
         self.port = 0
         self.process: subprocess.Popen[bytes] | None = None
-        self.directory = Path(directory or tempfile.mkdtemp(prefix="redisai-rs-"))
-        # Also runs when the object or the interpreter ends without `close`.
-        self._remove = weakref.finalize(self, shutil.rmtree, self.directory, ignore_errors=True)
+        with deferred_interrupt():
+            self.directory = Path(directory or tempfile.mkdtemp(prefix="redisai-rs-"))
+            # Also runs when the object or the interpreter ends without `close`.
+            self._remove = weakref.finalize(self, shutil.rmtree, self.directory, ignore_errors=True)
         if directory is not None:
             self._remove.detach()
         self.unix_path = self.directory / "s" if unix_socket else None
@@ -128,7 +131,7 @@ class ServerProcess:
         if self.process is None:
             raise ServerError("the server is not running")
         code = self.process.wait(timeout)
-        self.process = None
+        self._forget()
         return code
 
     @property
@@ -159,7 +162,7 @@ class ServerProcess:
         self._log_start = self.log_path.stat().st_size if self.log_path.exists() else 0
         with self.log_path.open("ab") as log, deferred_interrupt():
             self.process = subprocess.Popen(
-                [*self.wrapper, str(self.binary.path), str(path)],
+                [*_end_with_us(), *self.wrapper, str(self.binary.path), str(path)],
                 cwd=self.directory,
                 env=os.environ | self.env,
                 stdin=subprocess.DEVNULL,
@@ -201,25 +204,42 @@ class ServerProcess:
             self._end(signal.SIGKILL, DEADLINE)
 
     def _end(self, how: signal.Signals, timeout: float) -> int:
-        process, self.process = self.process, None
+        process = self.process
         assert process is not None
         while self._at_end:
             self._at_end.pop()()
-        _running.discard(self)
         if process.poll() is None:
             process.send_signal(how)
         try:
-            return process.wait(timeout)
+            code = process.wait(timeout)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
+            self._forget()
             log = crash.tail(self._log_of_this_run())
             raise ServerError(f"the server did not stop within {timeout:g} s:\n{log}") from None
+        self._forget()
+        return code
+
+    def _forget(self) -> None:
+        """Only once the process has ended: an interrupt before leaves it to the exit's handler."""
+        self.process = None
+        _running.discard(self)
 
     def _log_of_this_run(self) -> str:
         with self.log_path.open("rb") as log:
             log.seek(self._log_start)
             return log.read().decode(errors="replace")
+
+
+def _end_with_us() -> list[str]:
+    """A command before the server's that has the kernel kill it when this process is killed.
+
+    The kernel counts the thread that starts it, so this is for the main thread only.
+    """
+    found = shutil.which("setpriv")
+    main = threading.current_thread() is threading.main_thread()
+    return [found, "--pdeathsig", "KILL", "--"] if found and main else []
 
 
 def running() -> Iterator[ServerProcess]:
