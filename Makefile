@@ -13,7 +13,7 @@ TESTS ?= tests
 WORKERS ?= 4
 
 .DEFAULT_GOAL := help
-.PHONY: help demo build test test-servers soak loom fuzz bench lint fmt docs clean check
+.PHONY: help demo build develop test test-servers soak loom fuzz bench lint fmt docs clean check
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' $(firstword $(MAKEFILE_LIST)) | \
@@ -25,6 +25,9 @@ demo: $(BIN)/maturin ## build, then store a real model in a server and run it on
 
 build: $(BIN)/maturin ## release build, installed into .venv with the frameworks of all backends
 	$(PACKAGE) '.[all]'
+
+develop: $(BIN)/maturin ## the same, with what the tests need
+	$(PACKAGE) '.[test]'
 
 test: develop ## every test, then the linters
 	$(BIN)/python scripts/test.py --workers $(WORKERS)
@@ -60,10 +63,6 @@ clean: ## remove everything that was built
 	rm -rf $(VENV) python/redisai_rs/lib python/redisai_rs/*.so bench-results
 
 # Steps of the above ------------------------------------------------------------------------------
-
-.PHONY: develop
-develop: $(BIN)/maturin
-	$(PACKAGE) '.[test]'
 
 check:
 	@scripts/check-tools.sh $(PYTHON)
