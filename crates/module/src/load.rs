@@ -7,7 +7,10 @@ use crate::info;
 use crate::server::{self, Args, Ctx, log, log_line, raw, rm, set_main_thread};
 use crate::state::{self, State};
 use crate::types;
-use redisai_backend_loader::{Environment, Loader, LoaderConfig, file_of};
+use redisai_backend_loader::{
+    Environment, Loader, LoaderConfig, RAI_OPTION_INTER_OP_THREADS, RAI_OPTION_INTRA_OP_THREADS,
+    RAI_OPTION_MEMORY_LIMIT, file_of,
+};
 use redisai_command::{BuildSessions, LoadOptions};
 use redisai_core::{Backend, BackendError, BackendKind, HostServices, LogLevel, Status};
 use redisai_engine::{BackendSource, Config, Engine, SystemClock};
@@ -135,9 +138,9 @@ fn loader_config(module: &Path, options: &LoadOptions) -> LoaderConfig {
         environment: Environment::of_process(),
         test_backends: options.test_backends,
         options: vec![
-            pair("intra_op_threads", options.intra_op_parallelism),
-            pair("inter_op_threads", options.inter_op_parallelism),
-            pair("memory_limit", limit),
+            pair(RAI_OPTION_INTRA_OP_THREADS, options.intra_op_parallelism),
+            pair(RAI_OPTION_INTER_OP_THREADS, options.inter_op_parallelism),
+            pair(RAI_OPTION_MEMORY_LIMIT, limit),
         ],
         services: Arc::new(Services),
     }
