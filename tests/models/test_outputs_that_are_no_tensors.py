@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from onnx import TensorProto, helper
 from onnx_models import execute, get, info, model, node, put, reference, store, value
+from sklearn import datasets, linear_model
 
 FLOAT = TensorProto.FLOAT
 
@@ -40,11 +41,9 @@ def test_zipmap_is_a_matrix_in_the_models_order_of_classes(client, classes):
 
 def test_scikit_learns_classifier(client):
     """The real thing: skl2onnx is not at hand, so the graph that it makes, by hand."""
-    datasets = pytest.importorskip("sklearn.datasets")
-    linear = pytest.importorskip("sklearn.linear_model")
     features, labels = datasets.load_iris(return_X_y=True)
     names = np.array(["setosa", "versicolor", "virginica"])
-    fitted = linear.LogisticRegression(max_iter=1000).fit(features, names[labels])
+    fitted = linear_model.LogisticRegression(max_iter=1000).fit(features, names[labels])
     classifier = node(
         "LinearClassifier",
         "x",
