@@ -124,52 +124,10 @@ impl Engine {
     /// deadline. The numbers of inputs and outputs are checked as soon as the model's are known;
     /// [`Model::arity`] lets a door do it first.
     pub fn submit(&self, request: Request, completion: Completion) -> Result<JobHandle, Refused> {
-        let shared = &self.shared;
-        let deadline = shared.deadline(request.timeout);
+        let deadline = self.shared.deadline(request.timeout);
         let job = Arc::new(Job::new(request, deadline, completion));
-        let handle = JobHandle(Arc::clone(&job));
-        self.place(job)?;
-        if deadline != 0 && handle.pending() {
-            shared.timer.watch(&handle.0);
-        }
-        Ok(handle)
-    }
-
-    /// Puts a new job where it waits.
-    fn place(&self, job: Arc<Job>) -> Result<(), Refused> {
-        let shared = &self.shared;
-        let queue = job.model.queue().filter(|_| job.model.is_ready()).cloned();
-        let refusal = match queue {
-            Some(queue) => {
-                if let Err(error) = job.model.check_counts(job.inputs, job.outputs) {
-                    job.fail(error);
-                    return Ok(());
-                }
-                match queue.push(job) {
-                    Ok(()) => return Ok(()),
-                    Err(refusal) => refusal,
-                }
-            }
-            None if shared.waiting.load(Ordering::Relaxed) >= shared.config.queue_limit => {
-                let device = job.model.def().device.queue();
-                (job, EngineError::QueueFull { device })
-            }
-            None => {
-                // The timer runs only once there is a queue, and this deadline may come before.
-                if job.deadline != 0 && shared.timer.start(shared).is_err() {
-                    (job, EngineError::TooManyQueues)
-                } else {
-                    run::wait_for_session(job);
-                    return Ok(());
-                }
-            }
-        };
-        let (job, error) = refusal;
-        match job.refuse(error) {
-            Some(refused) => Err(refused),
-            // Nobody else has the job yet, so nobody can have ended it.
-            None => Ok(()),
-        }
+        place(&self.shared, &job)?;
+        Ok(JobHandle(job))
     }
 
     /// Runs a request on the calling thread, which builds the session first if there is none.
@@ -188,6 +146,54 @@ impl Engine {
     /// Figures for `INFO`.
     pub fn info(&self) -> Info {
         info::info(&self.shared)
+    }
+
+    pub(crate) fn shared(&self) -> &Arc<Shared> {
+        &self.shared
+    }
+}
+
+/// Puts a new job where it waits, and has its deadline watched.
+pub(crate) fn place(shared: &Arc<Shared>, job: &Arc<Job>) -> Result<(), Refused> {
+    line_up(shared, Arc::clone(job))?;
+    if job.deadline != 0 && job.ticket.pending() {
+        shared.timer.watch(job);
+    }
+    Ok(())
+}
+
+fn line_up(shared: &Arc<Shared>, job: Arc<Job>) -> Result<(), Refused> {
+    let queue = job.model.queue().filter(|_| job.model.is_ready()).cloned();
+    let refusal = match queue {
+        Some(queue) => {
+            if let Err(error) = job.model.check_counts(job.inputs, job.outputs) {
+                job.fail(error);
+                return Ok(());
+            }
+            match queue.push(job) {
+                Ok(()) => return Ok(()),
+                Err(refusal) => refusal,
+            }
+        }
+        None if shared.waiting.load(Ordering::Relaxed) >= shared.config.queue_limit => {
+            let device = job.model.def().device.queue();
+            (job, EngineError::QueueFull { device })
+        }
+        None => {
+            // The timer runs only once there is a queue, and this deadline may come before.
+            if job.deadline != 0 && shared.timer.start(shared).is_err() {
+                (job, EngineError::TooManyQueues)
+            } else {
+                run::wait_for_session(job);
+                return Ok(());
+            }
+        }
+    };
+    let (job, error) = refusal;
+    match job.refuse(error) {
+        Some(refused) => Err(refused),
+        // Nobody else has the job yet; a DAG that has ended may have ended it.
+        None => Ok(()),
     }
 }
 

@@ -5,7 +5,8 @@
 //! Redis and no framework: backends come from a [`BackendSource`], time from a [`Clock`].
 //!
 //! Where to look: `engine` is the public face; `model`, `build` and `session` are the life of a
-//! model; `job` and `ticket` are one request and the one atomic change that decides its end;
+//! model; `job` and `ticket` are one request and the one atomic change that decides its end; `dag` is
+//! several models in one request;
 //! `scheduler` holds everything that starts a thread or waits.
 
 #![cfg_attr(
@@ -21,6 +22,7 @@
 mod build;
 mod clock;
 mod config;
+mod dag;
 mod engine;
 mod error;
 mod info;
@@ -41,6 +43,10 @@ mod ticket;
 pub use build::BuildDone;
 pub use clock::{Clock, SystemClock};
 pub use config::{Config, LogFn};
+pub use dag::{
+    DagCompletion, DagHandle, DagOp, DagOutcome, DagRequest, DagResult, InputSlots, OpEnd,
+    OutputSlots, Slots,
+};
 pub use engine::Engine;
 pub use error::{EngineError, Refused};
 pub use info::{Info, QueueInfo, WorkerInfo};
