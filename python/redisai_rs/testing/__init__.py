@@ -8,9 +8,10 @@ with Server() as server:
 
 from __future__ import annotations
 
+from redisai_rs.testing.cluster import Cluster
 from redisai_rs.testing.ports import free_port
 from redisai_rs.testing.process import running
 from redisai_rs.testing.server import Server
 from redisai_rs.testing.waiting import DEADLINE, wait_until
 
-__all__ = ["DEADLINE", "Server", "free_port", "running", "wait_until"]
+__all__ = ["DEADLINE", "Cluster", "Server", "free_port", "running", "wait_until"]

@@ -1,0 +1,133 @@
+"""A cluster of real servers: primaries that share the slots, replicas, slots that move."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Sequence
+from typing import Any, Self
+
+from redisai_rs.testing.server import Server
+from redisai_rs.testing.waiting import DEADLINE, wait_until
+
+SLOTS = 16_384
+
+
+class Cluster:
+    """Primaries, each with an equal share of the slots, and the replicas of the first.
+
+    Use it as a context manager. `options` are those of `Server`, the same for every node.
+    """
+
+    def __init__(self, primaries: int = 2, replicas: int = 0, **options: Any) -> None:
+        config = {"cluster-enabled": "yes"} | dict(options.pop("config", None) or {})
+        made = [Server(config=config, **options) for _ in range(primaries + replicas)]
+        self.primaries = made[:primaries]
+        self.replicas = made[primaries:]
+
+    @property
+    def servers(self) -> Sequence[Server]:
+        """Every node."""
+        return [*self.primaries, *self.replicas]
+
+    def start(self) -> Self:
+        """Starts the nodes, joins them, and waits until every node has a cluster in order."""
+        try:
+            self._start()
+        except BaseException:
+            with contextlib.suppress(Exception):
+                self.close()
+            raise
+        return self
+
+    def close(self) -> None:
+        """Stops every node; raises the first error once all are stopped."""
+        errors = []
+        for server in reversed(self.servers):
+            try:
+                server.close()
+            except Exception as error:
+                errors.append(error)
+        if errors:
+            raise errors[0]
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def owner(self, key: str | bytes) -> Server:
+        """The primary of a key's slot as the slots were shared out at the start."""
+        slot = self.primaries[0].execute("CLUSTER", "KEYSLOT", key)
+        assert isinstance(slot, int)
+        ends = (SLOTS * (n + 1) // len(self.primaries) for n in range(len(self.primaries)))
+        return next(one for one, end in zip(self.primaries, ends, strict=True) if slot < end)
+
+    def move_slot(self, slot: int, source: Server, target: Server) -> None:
+        """Moves a slot with its keys from one primary to another, as `redis-cli` reshards."""
+        self.begin_move(slot, source, target)
+        self.move_keys(slot, source, target)
+        self.end_move(slot, source, target)
+
+    def begin_move(self, slot: int, source: Server, target: Server) -> None:
+        """A key of the slot that the source lacks is the target's from now on."""
+        target.execute("CLUSTER", "SETSLOT", slot, "IMPORTING", node_id(source))
+        source.execute("CLUSTER", "SETSLOT", slot, "MIGRATING", node_id(target))
+
+    def move_keys(self, slot: int, source: Server, target: Server) -> None:
+        """Moves the keys that the source has in a slot."""
+        while keys := source.execute("CLUSTER", "GETKEYSINSLOT", slot, 100):
+            assert isinstance(keys, list)
+            address = (target.host, target.port, "", 0, int(DEADLINE * 1000))
+            source.execute("MIGRATE", *address, "KEYS", *keys)  # type: ignore[arg-type]
+
+    def end_move(self, slot: int, source: Server, target: Server) -> None:
+        """The slot is the target's."""
+        for server in (target, source):
+            server.execute("CLUSTER", "SETSLOT", slot, "NODE", node_id(target))
+
+    def _start(self) -> None:
+        for server in self.servers:
+            server.start()
+        for number, server in enumerate(self.primaries):
+            # Or two could have the same epoch, and quarrel about it for a while.
+            server.execute("CLUSTER", "SET-CONFIG-EPOCH", number + 1)
+            first, end = (SLOTS * n // len(self.primaries) for n in (number, number + 1))
+            server.execute("CLUSTER", "ADDSLOTS", *range(first, end))
+        head = self.primaries[0]
+        for server in self.servers[1:]:
+            server.execute("CLUSTER", "MEET", head.host, head.port)
+        self._wait(lambda server: _info(server)["cluster_known_nodes"] == str(len(self.servers)))
+        for replica in self.replicas:
+            replica.execute("CLUSTER", "REPLICATE", node_id(head))
+        for replica in self.replicas:
+            replica.wait_for_sync()
+        self._wait(self._in_order)
+
+    def _wait(self, condition: Any) -> None:
+        for server in self.servers:
+            wait_until(lambda s=server: condition(s), "the nodes of the cluster")
+
+    def _in_order(self, server: Server) -> bool:
+        info = _info(server)
+        slaves = str(server.execute("CLUSTER", "NODES")).count("slave ")
+        size = str(len(self.primaries))
+        return (
+            info["cluster_state"] == "ok"
+            and info["cluster_size"] == size
+            and info["cluster_slots_assigned"] == str(SLOTS)
+            and slaves == len(self.replicas)
+        )
+
+
+def node_id(server: Server) -> bytes:
+    """The name of a cluster's node."""
+    reply = server.execute("CLUSTER", "MYID")
+    assert isinstance(reply, bytes)
+    return reply
+
+
+def _info(server: Server) -> dict[str, str]:
+    reply = server.execute("CLUSTER", "INFO")
+    assert isinstance(reply, bytes)
+    return dict(line.split(":", 1) for line in reply.decode().splitlines() if ":" in line)
