@@ -1,4 +1,4 @@
-"""Slots that move to another node while a run or a store is in flight, and keys of several slots."""
+"""Slots that move while a run or a store is in flight, and keys of several slots."""
 
 from __future__ import annotations
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Self
 
 from redisai_rs.testing.server import Server
@@ -104,9 +104,8 @@ class Cluster:
             replica.wait_for_sync()
         self._wait(self._in_order)
 
-    def _wait(self, condition: Any) -> None:
-        for server in self.servers:
-            wait_until(lambda s=server: condition(s), "the nodes of the cluster")
+    def _wait(self, condition: Callable[[Server], bool]) -> None:
+        wait_until(lambda: all(map(condition, self.servers)), "the nodes of the cluster")
 
     def _in_order(self, server: Server) -> bool:
         info = _info(server)
