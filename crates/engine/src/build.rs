@@ -214,10 +214,11 @@ fn load(
         options: options(def),
     })?;
     let signature = loaded.signature().clone();
+    let capabilities = backend.info().capabilities.clone();
     let session = Session::new(loaded, backend, Arc::clone(&shared.reaper));
     // A queue only for a device that the backend accepted.
     let queue = shared.queues.open(shared, &def.device)?;
-    model.learn(signature, queue);
+    model.learn(signature, queue, &capabilities);
     Ok(Arc::new(session))
 }
 

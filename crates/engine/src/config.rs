@@ -26,6 +26,9 @@ pub struct Config {
     pub cancel_grace_ms: u64,
     /// Workers of one queue that may be stuck in such runs and be replaced at one time.
     pub max_replaced_workers: usize,
+    /// Whether a worker may wait a moment for more rows where that pays (`BATCH_WAIT auto`), for
+    /// models without a minimum.
+    pub batch_wait: bool,
     /// Whether [`Engine::build_background`](crate::Engine::build_background) builds
     /// (`BUILD_SESSIONS eager`) or leaves it to the first use (`lazy`).
     pub eager: bool,
@@ -49,6 +52,7 @@ impl Default for Config {
             model_execution_timeout_ms: None,
             cancel_grace_ms: 100,
             max_replaced_workers: 4,
+            batch_wait: true,
             eager: true,
             reap_limit_values: 1_024,
             reap_limit_bytes: 256 << 20,

@@ -32,6 +32,10 @@ pub struct QueueInfo {
     pub name: String,
     /// Jobs that wait.
     pub length: usize,
+    /// The most jobs that ever stood in line.
+    pub peak: usize,
+    /// Jobs that were refused because the queue was full.
+    pub refused: u64,
     /// Its workers, in order.
     pub workers: Vec<WorkerInfo>,
 }
@@ -51,6 +55,8 @@ pub(crate) fn info(shared: &Shared) -> Info {
     let queues = queues.iter().map(|queue| QueueInfo {
         name: queue.name().to_owned(),
         length: queue.len(),
+        peak: queue.peak(),
+        refused: queue.refused(),
         workers: queue.workers(|worker| WorkerInfo {
             cpu: worker.cpu.read().unwrap_or_default(),
             busy: worker.slot.busy(),

@@ -1,5 +1,6 @@
 //! One request: what goes in, how it ends, and the handle of the one who waits.
 
+use crate::scheduler::{class_of, rows_of};
 use crate::shared::Shared;
 use crate::sync::guarded;
 use crate::ticket::{End, Ticket};
@@ -74,12 +75,23 @@ pub(crate) struct Job {
     pub(crate) outputs: usize,
     /// Nanoseconds of the clock; 0: never.
     pub(crate) deadline: u64,
+    /// When it came, likewise.
+    pub(crate) since: u64,
+    /// Rows by which it can share a run; 0: it runs alone.
+    pub(crate) rows: u64,
+    /// Jobs of one model with the same class can share a run.
+    pub(crate) class: u64,
 }
 
 impl Job {
     /// A pending job.
     pub(crate) fn new(request: Request, deadline: u64, completion: Completion) -> Self {
+        let joins = request.model.def().batch.size > 1;
+        let rows = if joins { rows_of(&request.inputs) } else { 0 };
         Self {
+            rows,
+            class: if rows > 0 { class_of(&request) } else { 0 },
+            since: request.model.shared.clock.now(),
             inputs: request.inputs.len(),
             ticket: Ticket::new(completion, request.inputs),
             model: request.model,

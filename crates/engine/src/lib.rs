@@ -19,6 +19,7 @@
     )
 )]
 
+mod batching;
 mod build;
 mod clock;
 mod config;
@@ -40,6 +41,7 @@ mod sync;
 pub mod testing;
 mod ticket;
 
+pub use batching::BatchInfo;
 pub use build::BuildDone;
 pub use clock::{Clock, SystemClock};
 pub use config::{Config, LogFn};
@@ -53,7 +55,7 @@ pub use info::{Info, QueueInfo, WorkerInfo};
 pub use job::{Completion, Inputs, JobHandle, Outcome, Request};
 pub use model::{Model, ModelState, NameList};
 pub use registry::BackendSource;
-pub use stats::{Stats, StatsView};
+pub use stats::{Percentiles, RunStats, Stats, StatsView};
 
 #[cfg(all(test, not(loom)))]
 mod tests;

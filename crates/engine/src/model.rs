@@ -1,12 +1,13 @@
 //! What a model key holds.
 
+use crate::BatchInfo;
 use crate::build::Waiter;
-use crate::scheduler::DeviceQueue;
+use crate::scheduler::{DeviceQueue, LineId, NEVER, Policy};
 use crate::session::Session;
 use crate::shared::Shared;
 use crate::stats::Stats;
 use redisai_core::BackendError;
-use redisai_core::{Function, ModelDef, Signature, Status, ValueInfo};
+use redisai_core::{Capabilities, Function, ModelDef, Signature, Status, ValueInfo};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 
@@ -21,10 +22,20 @@ pub struct Model {
     /// Set by the first build. A session built anew comes from the same bytes and says the same.
     signature: OnceLock<(Signature, Names)>,
     /// Where its jobs wait. Set by the first build, before the state is ready.
-    queue: OnceLock<Arc<DeviceQueue>>,
+    place: OnceLock<Place>,
+    /// Its key has been deleted or replaced.
+    gone: AtomicBool,
     /// Whether the life's stage is [`Stage::Ready`], for a look without the lock.
     ready: AtomicBool,
     life: Mutex<Life>,
+}
+
+/// A model's line in its device's queue.
+struct Place {
+    queue: Arc<DeviceQueue>,
+    line: LineId,
+    /// Runs at one time are limited.
+    limited: bool,
 }
 
 /// Names in order.
@@ -80,7 +91,8 @@ impl Model {
             stats: Stats::default(),
             shared,
             signature: OnceLock::new(),
-            queue: OnceLock::new(),
+            place: OnceLock::new(),
+            gone: AtomicBool::new(false),
             ready: AtomicBool::new(false),
             life: Mutex::new(Life {
                 stage: Stage::Unbuilt,
@@ -148,7 +160,7 @@ impl Model {
                 .map(|name| 2 * (name.len() + size_of::<Box<[u8]>>()) + size_of::<ValueInfo>())
                 .sum()
         });
-        size_of::<Self>() - size_of::<ModelDef>() + self.def.held() + derived
+        size_of::<Self>() - size_of::<ModelDef>() + self.def.held() + self.stats.held() + derived
     }
 
     /// Figures of the session from its backend, such as bytes held; none without a session.
@@ -184,18 +196,88 @@ impl Model {
         crate::shared::lock(&self.life)
     }
 
+    /// What the engine has learned about batches of this model; `None` before its first build, or
+    /// where its requests never share runs.
+    pub fn batching(&self) -> Option<BatchInfo> {
+        let place = self.place.get().filter(|_| self.def.batch.size > 1)?;
+        place.queue.gate().learned(place.line)
+    }
+
+    /// Says that the model's key has been deleted, or holds something else now: what waits for
+    /// `MINBATCHSIZE` runs at once, now and from now on. Takes a lock for a moment.
+    pub fn key_gone(&self) {
+        self.gone.store(true, Ordering::SeqCst);
+        if let Some(place) = self.place.get() {
+            place.queue.gate().hurry(place.line);
+        }
+    }
+
     /// Keeps what a first build found.
-    pub(crate) fn learn(&self, signature: Signature, queue: Arc<DeviceQueue>) {
+    pub(crate) fn learn(
+        &self,
+        signature: Signature,
+        queue: Arc<DeviceQueue>,
+        capabilities: &Capabilities,
+    ) {
         self.signature.get_or_init(|| {
             let names = names_of(&signature);
             (signature, names)
         });
-        self.queue.get_or_init(|| queue);
+        let place = self.place.get_or_init(|| {
+            let most_runs = capabilities.max_concurrent_runs as usize;
+            let policy = self.policy(capabilities);
+            Place {
+                line: queue.gate().add_line(policy, most_runs),
+                queue,
+                limited: most_runs > 0,
+            }
+        });
+        // The key may have gone before there was a line to tell.
+        if self.gone.load(Ordering::SeqCst) {
+            place.queue.gate().hurry(place.line);
+        }
+    }
+
+    /// How its requests may share runs.
+    fn policy(&self, capabilities: &Capabilities) -> Policy {
+        let batch = self.def.batch;
+        if !capabilities.batching {
+            return Policy::default();
+        }
+        // A model may fix dimension 0 of an input itself.
+        let functions = self.signature().map(|signature| &signature.functions);
+        let function = functions.and_then(|functions| functions.first());
+        let inputs = function.map_or(&[][..], |function| &function.inputs);
+        let fixed = inputs
+            .iter()
+            .filter_map(|input| input.dims.as_ref()?.first().copied()?)
+            .filter_map(|rows| u64::try_from(rows).ok())
+            .min();
+        Policy {
+            most: batch.size.min(fixed.unwrap_or(NEVER)),
+            min: batch.min_size,
+            min_wait: match batch.min_timeout_ms {
+                0 => NEVER,
+                ms => ms.saturating_mul(1_000_000),
+            },
+            wait: self.shared.config.batch_wait,
+        }
     }
 
     /// Where its jobs wait; `None` before its first build.
     pub(crate) fn queue(&self) -> Option<&Arc<DeviceQueue>> {
-        self.queue.get()
+        self.place.get().map(|place| &place.queue)
+    }
+
+    /// Its line there.
+    pub(crate) fn line(&self) -> LineId {
+        self.place.get().map_or(LineId::MAX, |place| place.line)
+    }
+
+    /// Its line, if runs at one time are limited: where permits are had.
+    pub(crate) fn limited_line(&self) -> Option<(&Arc<DeviceQueue>, LineId)> {
+        let place = self.place.get().filter(|place| place.limited)?;
+        Some((&place.queue, place.line))
     }
 
     /// Refuses counts that the model cannot take, with the contract's texts.
@@ -219,6 +301,14 @@ impl Model {
             ));
         }
         Ok(())
+    }
+}
+
+impl Drop for Model {
+    fn drop(&mut self) {
+        if let Some(place) = self.place.get() {
+            place.queue.gate().remove_line(place.line);
+        }
     }
 }
 

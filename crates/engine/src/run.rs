@@ -2,7 +2,7 @@
 
 use crate::job::{Job, retire};
 use crate::model::Model;
-use crate::scheduler::{Fate, NEVER, Slot};
+use crate::scheduler::{Fate, Jobs, NEVER, Slot};
 use crate::session::{Permit, Session};
 use crate::shared::{Shared, next_run};
 use crate::sync::guarded;
@@ -20,15 +20,20 @@ pub(crate) struct Attempt<'a> {
     pub(crate) outputs: usize,
     /// Nanoseconds of the clock; 0: never.
     pub(crate) deadline: u64,
-    /// The client to answer if the run does not stop; none for a caller's own thread.
-    pub(crate) job: Option<Arc<Job>>,
+    /// The jobs to answer if the run does not stop, those that it serves first; none for a
+    /// caller's own thread.
+    pub(crate) jobs: Jobs,
+    /// How many of them it serves.
+    pub(crate) serves: usize,
 }
 
 /// What came of it.
 pub(crate) struct Attempted {
     pub(crate) result: Result<RunOutput, BackendError>,
-    /// Microseconds inside the backend.
-    pub(crate) micros: u64,
+    /// When it began.
+    pub(crate) began: u64,
+    /// Nanoseconds inside the backend.
+    pub(crate) nanos: u64,
     /// Whether the thread still has its client and its place.
     pub(crate) fate: Fate,
 }
@@ -39,7 +44,13 @@ pub(crate) fn attempt(shared: &Shared, slot: &Slot, what: Attempt<'_>) -> Attemp
     let begun = shared.clock.now();
     let limit = shared.config.run_limit(what.model.def().backend);
     let until = limit.map_or(NEVER, |limit| begun.saturating_add(limit));
-    slot.begin(what.run, what.job, what.session.backend(), until);
+    slot.begin(
+        what.run,
+        what.jobs,
+        what.serves,
+        what.session.backend(),
+        until,
+    );
     if until != NEVER {
         shared.timer.arm(until);
     }
@@ -59,7 +70,7 @@ pub(crate) fn attempt(shared: &Shared, slot: &Slot, what: Attempt<'_>) -> Attemp
             "ERR the backend panicked in a run",
         ))
     });
-    let micros = shared.clock.now().saturating_sub(begun) / 1_000;
+    let nanos = shared.clock.now().saturating_sub(begun);
     let result = result.and_then(|outputs| counted(outputs, what.outputs));
     // Before the client hears of it: its next request must not meet the broken session.
     if let Err(error) = &result
@@ -69,7 +80,8 @@ pub(crate) fn attempt(shared: &Shared, slot: &Slot, what: Attempt<'_>) -> Attemp
     }
     Attempted {
         result,
-        micros,
+        began: begun,
+        nanos,
         fate: slot.end(),
     }
 }
@@ -99,7 +111,7 @@ pub(crate) fn here(shared: &Arc<Shared>, request: &Request) -> Result<RunOutput,
     let deadline = shared.deadline(request.timeout);
     let session = session_here(model)?;
     model.check_counts(request.inputs.len(), request.outputs)?;
-    let _permit = Permit::wait(&session);
+    let _permit = Permit::wait(model);
     let slot = shared.timer.borrow_slot();
     let attempted = attempt(
         shared,
@@ -111,11 +123,14 @@ pub(crate) fn here(shared: &Arc<Shared>, request: &Request) -> Result<RunOutput,
             inputs: &request.inputs,
             outputs: request.outputs,
             deadline,
-            job: None,
+            jobs: Jobs::new(),
+            serves: 0,
         },
     );
     shared.timer.return_slot(slot);
-    model.stats().record(&attempted.result, attempted.micros);
+    model
+        .stats()
+        .record(&attempted.result, Some((0, attempted.nanos)));
     attempted.result
 }
 

@@ -60,6 +60,11 @@ impl<C, I> Ticket<C, I> {
         self.state.load(Ordering::Acquire) == PENDING
     }
 
+    /// Whether it ended as [`End::Expired`].
+    pub(crate) fn expired(&self) -> bool {
+        self.state.load(Ordering::Acquire) == End::Expired as u8
+    }
+
     /// Takes the inputs for a run; `None` if the job has ended, or has been started before.
     pub(crate) fn start(&self, run: u64) -> Option<I> {
         let mut held = lock(&self.held);

@@ -1,6 +1,6 @@
 //! Deadlines of jobs, the next one first: pure data.
 
-use super::slot::NEVER;
+use super::NEVER;
 use crate::job::Job;
 use std::cmp::{Ordering, Reverse};
 use std::collections::BinaryHeap;

@@ -1,13 +1,27 @@
 //! A queue that threads wait at.
 
-use super::queue::{Queue, Waiting};
-use crate::sync::{Condvar, Mutex, lock, wait};
+use super::decide::{NEVER, Policy};
+use super::learn::Ran;
+use super::queue::{Items, LineId, Queue, Taken, Waiting};
+use crate::sync::{Condvar, Mutex, MutexGuard, lock, wait, wait_for};
+use crate::{BatchInfo, Clock};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
-/// A [`Queue`] behind a lock and a condition. A push signals only if a worker sleeps that no
-/// earlier push has woken already.
+/// A [`Queue`] behind a lock and conditions. A push signals only if there is more to do and a worker
+/// sleeps that no earlier push has woken already.
+///
+/// While a line waits for more rows, one of the sleeping workers sleeps until that wait is over; the
+/// others until they are signalled.
 pub(crate) struct Gate<T> {
     inner: Mutex<Inner<T>>,
     arrived: Condvar,
+    /// Threads that wait for a permit.
+    granted: Condvar,
+    clock: Arc<dyn Clock>,
+    /// The clock calls [`Gate::poke`] when it moves: nobody sleeps for a time.
+    by_hand: AtomicBool,
 }
 
 struct Inner<T> {
@@ -15,6 +29,8 @@ struct Inner<T> {
     sleeping: usize,
     /// Sleepers that were signalled and have not run yet.
     woken: usize,
+    /// The first time until which somebody sleeps; [`NEVER`]: nobody sleeps for a time.
+    alarm: u64,
     closed: bool,
 }
 
@@ -25,24 +41,38 @@ pub(crate) enum Refusal {
     Closed,
 }
 
+impl<T> Inner<T> {
+    /// Whether somebody sleeps that was not signalled.
+    fn worker_free(&self) -> bool {
+        self.sleeping > self.woken
+    }
+}
+
 impl<T: Waiting> Gate<T> {
-    pub(crate) fn new(limit: usize) -> Self {
+    pub(crate) fn new(limit: usize, clock: Arc<dyn Clock>) -> Self {
         Self {
             inner: Mutex::new(Inner {
                 queue: Queue::new(limit),
                 sleeping: 0,
                 woken: 0,
+                alarm: NEVER,
                 closed: false,
             }),
             arrived: Condvar::new(),
+            granted: Condvar::new(),
+            clock,
+            by_hand: AtomicBool::new(false),
         }
     }
 
-    /// Changes the queue, then signals a sleeper if there is one and `change` says so.
-    fn change<R>(&self, change: impl FnOnce(&mut Inner<T>) -> (R, bool)) -> R {
-        let mut inner = lock(&self.inner);
-        let (result, arrived) = change(&mut inner);
-        let signal = arrived && inner.sleeping > inner.woken;
+    /// The clock is moved by hand and calls [`Gate::poke`] each time.
+    pub(crate) fn drive_by_hand(&self) {
+        self.by_hand.store(true, Ordering::SeqCst);
+    }
+
+    /// Unlocks, and signals a sleeper if there is one and `more` to do.
+    fn unlock(&self, mut inner: MutexGuard<'_, Inner<T>>, more: bool) {
+        let signal = more && inner.worker_free();
         if signal {
             inner.woken += 1;
         }
@@ -50,54 +80,157 @@ impl<T: Waiting> Gate<T> {
         if signal {
             self.arrived.notify_one();
         }
-        result
     }
 
-    /// Puts a job at the end.
-    pub(crate) fn push(&self, item: T) -> Result<(), (T, Refusal)> {
-        self.change(|inner| {
-            if inner.closed {
-                return (Err((item, Refusal::Closed)), false);
+    /// Puts a job in a line.
+    pub(crate) fn push(&self, line: LineId, item: T) -> Result<(), (T, Refusal)> {
+        let mut inner = lock(&self.inner);
+        if inner.closed {
+            return Err((item, Refusal::Closed));
+        }
+        match inner.queue.push(line, item) {
+            Ok(ready) => {
+                let more = ready || inner.queue.next_time() < inner.alarm;
+                self.unlock(inner, more);
+                Ok(())
             }
-            match inner.queue.push(item) {
-                Ok(()) => (Ok(()), true),
-                Err(item) => (Err((item, Refusal::Full)), false),
-            }
-        })
+            Err(item) => Err((item, Refusal::Full)),
+        }
     }
 
-    /// Moves a job that was counted as outside to the head.
-    pub(crate) fn put_back(&self, item: T) -> Result<(), T> {
-        self.change(|inner| {
-            inner.queue.add_outside(-1);
-            if inner.closed {
-                return (Err(item), false);
-            }
-            inner.queue.put_back(item);
-            (Ok(()), true)
-        })
-    }
-
-    /// Counts a job that was taken and waits elsewhere from now on.
-    pub(crate) fn add_outside(&self) {
-        lock(&self.inner).queue.add_outside(1);
-    }
-
-    /// The next job; waits for one. `None`: closed.
-    pub(crate) fn next(&self) -> Option<T> {
+    /// The next jobs to run; waits for some. `None`: closed.
+    pub(crate) fn next(&self) -> Option<Taken<T>> {
         let mut inner = lock(&self.inner);
         loop {
-            if let Some(item) = inner.queue.next() {
-                return Some(item);
+            if let Some(taken) = inner.queue.next(|| self.clock.now()) {
+                self.hand_over(inner);
+                return Some(taken);
             }
             if inner.closed {
                 return None;
             }
-            inner.sleeping += 1;
-            inner = wait(&self.arrived, inner);
-            inner.sleeping -= 1;
-            inner.woken = inner.woken.saturating_sub(1);
+            inner = self.sleep(inner);
         }
+    }
+
+    /// Unlocks when a worker has what it wants: what is left, jobs to run or a time to wait for, is
+    /// for those that sleep.
+    fn hand_over(&self, mut inner: MutexGuard<'_, Inner<T>>) {
+        let granted = {
+            let worker_free = inner.worker_free();
+            inner.queue.grant(worker_free)
+        };
+        let more = inner.queue.ready() || inner.queue.next_time() < inner.alarm;
+        self.unlock(inner, more);
+        if granted {
+            self.granted.notify_all();
+        }
+    }
+
+    fn sleep<'a>(&'a self, mut inner: MutexGuard<'a, Inner<T>>) -> MutexGuard<'a, Inner<T>> {
+        let until = inner.queue.next_time();
+        let timed = until < inner.alarm && !self.by_hand.load(Ordering::SeqCst);
+        inner.sleeping += 1;
+        if timed {
+            let left = until.saturating_sub(self.clock.now());
+            inner.alarm = until;
+            inner = wait_for(&self.arrived, inner, Duration::from_nanos(left));
+            // Who took the alarm over since has an earlier one.
+            if inner.alarm == until {
+                inner.alarm = NEVER;
+            }
+        } else {
+            inner = wait(&self.arrived, inner);
+        }
+        inner.sleeping -= 1;
+        inner.woken = inner.woken.saturating_sub(1);
+        inner
+    }
+
+    /// Has all that sleep look again.
+    pub(crate) fn poke(&self) {
+        // A worker that has read the clock before it moved sleeps once the lock is free.
+        drop(lock(&self.inner));
+        self.arrived.notify_all();
+    }
+
+    /// A run of a line has ended.
+    pub(crate) fn ran(&self, line: LineId, ran: Ran) {
+        lock(&self.inner).queue.ran(line, ran);
+    }
+
+    /// Memory of jobs that were taken, for later ones.
+    pub(crate) fn keep(&self, items: Items<T>) {
+        if items.spilled() {
+            lock(&self.inner).queue.keep(items);
+        }
+    }
+
+    /// A permit to run the line's model, at once or not at all.
+    pub(crate) fn try_enter(&self, line: LineId) -> bool {
+        lock(&self.inner).queue.enter(line, false)
+    }
+
+    /// A permit to run the line's model on the calling thread, which waits for it.
+    pub(crate) fn enter(&self, line: LineId) {
+        let mut inner = lock(&self.inner);
+        if inner.queue.enter(line, true) {
+            return;
+        }
+        loop {
+            let worker_free = inner.worker_free();
+            inner.queue.grant(worker_free);
+            if inner.queue.collect(line) {
+                return;
+            }
+            inner = wait(&self.granted, inner);
+        }
+    }
+
+    /// Gives a permit back.
+    pub(crate) fn leave(&self, line: LineId) {
+        let mut inner = lock(&self.inner);
+        let worker_free = inner.worker_free();
+        let (ready, granted) = inner.queue.leave(line, worker_free, || self.clock.now());
+        let more = ready || inner.queue.next_time() < inner.alarm;
+        self.unlock(inner, more);
+        if granted {
+            self.granted.notify_all();
+        }
+    }
+
+    /// Changes a line, after which it may have more to run.
+    fn change<R>(&self, change: impl FnOnce(&mut Queue<T>) -> R) -> R {
+        let mut inner = lock(&self.inner);
+        let result = change(&mut inner.queue);
+        let more = inner.queue.ready();
+        self.unlock(inner, more);
+        result
+    }
+
+    /// A line for a model; see [`Queue::add_line`].
+    pub(crate) fn add_line(&self, policy: Policy, most_runs: usize) -> LineId {
+        self.change(|queue| queue.add_line(policy, most_runs))
+    }
+
+    /// Forgets a line that is empty and stays so.
+    pub(crate) fn remove_line(&self, line: LineId) {
+        self.change(|queue| queue.remove_line(line));
+    }
+
+    /// Nothing of this line waits for rows any more.
+    pub(crate) fn hurry(&self, line: LineId) {
+        self.change(|queue| queue.hurry(line));
+    }
+
+    /// Jobs of this line run alone from now on.
+    pub(crate) fn never_join(&self, line: LineId) {
+        self.change(|queue| queue.never_join(line));
+    }
+
+    /// See [`Queue::learned`].
+    pub(crate) fn learned(&self, line: LineId) -> Option<BatchInfo> {
+        lock(&self.inner).queue.learned(line)
     }
 
     /// Takes out what has ended.
@@ -108,6 +241,12 @@ impl<T: Waiting> Gate<T> {
     /// Jobs that wait and have not ended. Walks through them.
     pub(crate) fn pending(&self) -> usize {
         lock(&self.inner).queue.pending()
+    }
+
+    /// Jobs that stand in line, ended or not, now and at most so far.
+    pub(crate) fn lengths(&self) -> (usize, usize) {
+        let inner = lock(&self.inner);
+        (inner.queue.len(), inner.queue.peak())
     }
 
     /// Ends all waiting: takes nothing more and gives what stood in line.
@@ -121,115 +260,5 @@ impl<T: Waiting> Gate<T> {
     }
 }
 
-#[cfg(all(test, not(loom)))]
-mod tests {
-    use super::*;
-
-    struct Item(u32);
-
-    impl Waiting for Item {
-        fn pending(&self) -> bool {
-            true
-        }
-    }
-
-    #[test]
-    fn it_takes_nothing_once_closed() {
-        let gate = Gate::new(10);
-        assert!(gate.push(Item(1)).is_ok() && gate.push(Item(2)).is_ok());
-        let left = gate.close();
-        assert_eq!(left.iter().map(|item| item.0).collect::<Vec<_>>(), [1, 2]);
-        assert!(matches!(
-            gate.push(Item(3)),
-            Err((Item(3), Refusal::Closed))
-        ));
-        assert!(matches!(gate.put_back(Item(4)), Err(Item(4))));
-        assert!(gate.next().is_none());
-    }
-
-    #[test]
-    fn what_waits_elsewhere_counts() {
-        let gate = Gate::new(2);
-        gate.add_outside();
-        assert!(gate.push(Item(1)).is_ok());
-        assert!(matches!(gate.push(Item(2)), Err((Item(2), Refusal::Full))));
-        assert_eq!(gate.pending(), 2);
-        // It comes back to the head.
-        assert!(gate.put_back(Item(0)).is_ok());
-        assert_eq!(gate.pending(), 2);
-        assert_eq!(
-            [gate.next(), gate.next()].map(|item| item.unwrap().0),
-            [0, 1]
-        );
-    }
-}
-
-/// `RUSTFLAGS="--cfg loom" cargo test -p redisai-engine --lib --release loom`
-#[cfg(all(test, loom))]
-mod loom_tests {
-    use super::*;
-    use loom::sync::Arc;
-    use loom::thread;
-
-    struct Item(usize);
-
-    impl Waiting for Item {
-        fn pending(&self) -> bool {
-            true
-        }
-    }
-
-    /// Two workers wait and two jobs come: no signal is lost, each job is taken once. (loom fails
-    /// a test in which every thread sleeps.)
-    #[test]
-    fn no_wake_up_is_lost() {
-        loom::model(|| {
-            let gate = Arc::new(Gate::<Item>::new(10));
-            let workers = [(); 2].map(|()| {
-                let gate = Arc::clone(&gate);
-                thread::spawn(move || gate.next().map(|item| item.0))
-            });
-            for number in [1, 10] {
-                assert!(gate.push(Item(number)).is_ok());
-            }
-            let taken = workers.map(|worker| worker.join().unwrap().unwrap());
-            assert_eq!(taken.iter().sum::<usize>(), 11);
-        });
-    }
-
-    /// One worker sleeps or not while two threads push: it gets both.
-    #[test]
-    fn two_pushes_and_one_worker() {
-        loom::model(|| {
-            let gate = Arc::new(Gate::<Item>::new(10));
-            let pushers = [1, 10].map(|number| {
-                let gate = Arc::clone(&gate);
-                thread::spawn(move || assert!(gate.push(Item(number)).is_ok()))
-            });
-            let first = gate.next().unwrap().0;
-            assert_eq!(first + gate.next().unwrap().0, 11);
-            for pusher in pushers {
-                pusher.join().unwrap();
-            }
-        });
-    }
-
-    /// A close wakes whoever sleeps.
-    #[test]
-    fn a_close_ends_every_wait() {
-        loom::model(|| {
-            let gate = Arc::new(Gate::<Item>::new(10));
-            let workers = [(); 2].map(|()| {
-                let gate = Arc::clone(&gate);
-                thread::spawn(move || gate.next().is_none())
-            });
-            assert!(gate.close().is_empty());
-            assert!(
-                workers
-                    .map(|worker| worker.join().unwrap())
-                    .iter()
-                    .all(|&end| end)
-            );
-        });
-    }
-}
+#[cfg(test)]
+mod tests;

@@ -1,10 +1,17 @@
 //! Queues, and every thread of the engine. Only files of this folder start threads or block.
 
 mod deadlines;
+mod decide;
 mod gate;
+mod halves;
+mod learn;
+mod line;
 mod loader;
+mod members;
+mod permits;
 mod queue;
 mod reaper;
+mod rows;
 mod slot;
 mod threads;
 mod timer;
@@ -12,46 +19,85 @@ mod worker;
 
 pub(crate) use loader::Loader;
 pub(crate) use reaper::Reaper;
-pub(crate) use slot::{Fate, NEVER, Slot};
+pub(crate) use slot::{Fate, Jobs, Slot};
 pub(crate) use threads::Threads;
 pub(crate) use timer::Timer;
 
-use crate::EngineError;
 use crate::job::Job;
-use crate::session::Permit;
 use crate::shared::{Shared, lock};
+use crate::{Clock, EngineError};
+pub(crate) use decide::{NEVER, Policy};
 use gate::{Gate, Refusal};
+pub(crate) use learn::Ran;
+pub(crate) use queue::LineId;
 use queue::Waiting;
 use redisai_core::{Device, LogLevel};
+pub(crate) use rows::{class_of, rows_of};
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, Weak};
 use worker::{Worker, Workers};
 
-/// A job in line, with the permit that it got while it was parked.
-pub(crate) struct Entry {
-    pub(crate) job: Arc<Job>,
-    pub(crate) permit: Option<Permit>,
-}
-
-impl Waiting for Entry {
+impl Waiting for Arc<Job> {
     fn pending(&self) -> bool {
-        self.job.ticket.pending()
+        self.ticket.pending()
+    }
+
+    fn rows(&self) -> u64 {
+        self.rows
+    }
+
+    fn class(&self) -> u64 {
+        self.class
+    }
+
+    fn since(&self) -> u64 {
+        self.since
+    }
+
+    fn deadline(&self) -> u64 {
+        if self.deadline == 0 {
+            NEVER
+        } else {
+            self.deadline
+        }
     }
 }
 
-/// The line of one device, and its workers.
+/// The lines of one device, and its workers.
 pub(crate) struct DeviceQueue {
     name: String,
-    gate: Gate<Entry>,
+    gate: Gate<Arc<Job>>,
     limit: usize,
     /// About how many jobs have ended while they stood in line, since the last walk: whether a
     /// walk is worth it.
     ended: AtomicUsize,
+    refused: AtomicU64,
     workers: Mutex<Workers>,
 }
 
 impl DeviceQueue {
+    fn new(name: String, limit: usize, clock: &Arc<dyn Clock>) -> Arc<Self> {
+        let queue = Arc::new(Self {
+            name,
+            gate: Gate::new(limit, Arc::clone(clock)),
+            limit,
+            ended: AtomicUsize::new(0),
+            refused: AtomicU64::new(0),
+            workers: Mutex::default(),
+        });
+        let weak: Weak<Self> = Arc::downgrade(&queue);
+        let by_hand = clock.on_move(Box::new(move || {
+            if let Some(queue) = weak.upgrade() {
+                queue.gate.poke();
+            }
+        }));
+        if by_hand {
+            queue.gate.drive_by_hand();
+        }
+        queue
+    }
+
     /// Its name on the wire.
     pub(crate) fn name(&self) -> &str {
         &self.name
@@ -62,26 +108,37 @@ impl DeviceQueue {
         self.gate.pending()
     }
 
-    /// Puts a job at the end.
+    /// Whether nothing stands in line.
+    #[allow(dead_code, reason = "for runs without a hand-off")]
+    pub(crate) fn is_empty(&self) -> bool {
+        self.gate.lengths().0 == 0
+    }
+
+    /// The most jobs that ever stood in line.
+    pub(crate) fn peak(&self) -> usize {
+        self.gate.lengths().1
+    }
+
+    /// Jobs that were refused because it was full.
+    pub(crate) fn refused(&self) -> u64 {
+        self.refused.load(Ordering::Relaxed)
+    }
+
+    /// Where lines are made and permits are had.
+    pub(crate) fn gate(&self) -> &Gate<Arc<Job>> {
+        &self.gate
+    }
+
+    /// Puts a job at the end of its model's line.
     pub(crate) fn push(&self, job: Arc<Job>) -> Result<(), (Arc<Job>, EngineError)> {
-        let entry = Entry { job, permit: None };
-        let refused = match self.gate.push(entry) {
-            Err((entry, Refusal::Full)) if self.make_room(&entry.job.model.shared) => {
-                self.gate.push(entry)
+        let line = job.model.line();
+        let refused = match self.gate.push(line, job) {
+            Err((job, Refusal::Full)) if self.make_room(&job.model.shared) => {
+                self.gate.push(line, job)
             }
             other => other,
         };
-        refused.map_err(|(entry, refusal)| (entry.job, self.error(refusal)))
-    }
-
-    /// Puts a parked job at the head.
-    pub(crate) fn put_back(&self, entry: Entry) -> Result<(), Entry> {
-        self.gate.put_back(entry)
-    }
-
-    /// Counts a job that was taken and is parked.
-    pub(crate) fn add_outside(&self) {
-        self.gate.add_outside();
+        refused.map_err(|(job, refusal)| (job, self.error(refusal)))
     }
 
     /// A job in line has ended.
@@ -96,18 +153,20 @@ impl DeviceQueue {
             return false;
         }
         self.ended.store(0, Ordering::Relaxed);
-        for entry in self.gate.take_ended() {
-            drop(entry.permit);
-            crate::job::retire(shared, entry.job);
+        for job in self.gate.take_ended() {
+            crate::job::retire(shared, job);
         }
         true
     }
 
     fn error(&self, refusal: Refusal) -> EngineError {
         match refusal {
-            Refusal::Full => EngineError::QueueFull {
-                device: self.name.clone(),
-            },
+            Refusal::Full => {
+                self.refused.fetch_add(1, Ordering::Relaxed);
+                EngineError::QueueFull {
+                    device: self.name.clone(),
+                }
+            }
             Refusal::Closed => EngineError::ShutDown,
         }
     }
@@ -118,8 +177,8 @@ impl DeviceQueue {
     }
 
     fn close(&self) {
-        for entry in self.gate.close() {
-            entry.job.fail(EngineError::ShutDown.into());
+        for job in self.gate.close() {
+            job.fail(EngineError::ShutDown.into());
         }
         // Their slots know the queue: a circle.
         lock(&self.workers).list.clear();
@@ -156,13 +215,7 @@ impl Queues {
         if lines.by_name.len() >= shared.config.max_queues {
             return Err(EngineError::TooManyQueues);
         }
-        let queue = Arc::new(DeviceQueue {
-            gate: Gate::new(shared.config.queue_limit),
-            limit: shared.config.queue_limit,
-            ended: AtomicUsize::new(0),
-            workers: Mutex::default(),
-            name: name.clone(),
-        });
+        let queue = DeviceQueue::new(name.clone(), shared.config.queue_limit, &shared.clock);
         let started = shared
             .timer
             .start(shared)

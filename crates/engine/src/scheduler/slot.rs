@@ -1,14 +1,15 @@
 //! Which run a thread is at, and how long it may be.
 
-use super::DeviceQueue;
+use super::{DeviceQueue, NEVER};
 use crate::job::Job;
 use crate::shared::lock;
 use redisai_core::Backend;
+use smallvec::SmallVec;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
-/// No time at all: nothing to watch.
-pub(crate) const NEVER: u64 = u64::MAX;
+/// Jobs of a run.
+pub(crate) type Jobs = SmallVec<[Arc<Job>; 1]>;
 
 /// What the timer looks at: one for each worker, and for each thread that runs on its own.
 pub(crate) struct Slot {
@@ -22,7 +23,9 @@ pub(crate) struct Slot {
 #[derive(Default)]
 struct Inner {
     run: u64,
-    job: Option<Arc<Job>>,
+    /// Those that the run serves come first.
+    jobs: Jobs,
+    serves: usize,
     backend: Option<Arc<dyn Backend>>,
     told: bool,
     fate: Fate,
@@ -42,8 +45,8 @@ pub(crate) enum Fate {
 pub(crate) enum Due {
     /// The run must be told to stop.
     Cancel(Arc<dyn Backend>, u64),
-    /// It was told and goes on: its client gets an error, its worker is replaced.
-    Overrun(Arc<Job>),
+    /// It was told and goes on: its clients get an error, its worker is replaced.
+    Overrun(Jobs),
 }
 
 impl Slot {
@@ -59,14 +62,16 @@ impl Slot {
     pub(crate) fn begin(
         &self,
         run: u64,
-        job: Option<Arc<Job>>,
+        jobs: Jobs,
+        serves: usize,
         backend: &Arc<dyn Backend>,
         until: u64,
     ) {
         let mut inner = lock(&self.inner);
         *inner = Inner {
             run,
-            job,
+            jobs,
+            serves,
             backend: Some(Arc::clone(backend)),
             told: false,
             fate: Fate::Kept,
@@ -110,9 +115,22 @@ impl Slot {
             return Some(Due::Cancel(backend, inner.run));
         }
         self.until.store(NEVER, Ordering::SeqCst);
-        let job = inner.job.take()?;
+        // Nobody waits for a run on a caller's own thread but that thread.
+        if inner.jobs.is_empty() {
+            return None;
+        }
         inner.fate = Fate::Overrun;
-        Some(Due::Overrun(job))
+        Some(Due::Overrun(std::mem::take(&mut inner.jobs)))
+    }
+
+    /// The run that serves this job, if all that it serves have expired: nobody waits for it any
+    /// more.
+    pub(crate) fn in_vain(&self, job: &Arc<Job>) -> Option<(Arc<dyn Backend>, u64)> {
+        let inner = lock(&self.inner);
+        let served = inner.jobs.get(..inner.serves)?;
+        let in_vain = served.iter().any(|other| Arc::ptr_eq(other, job))
+            && served.iter().all(|job| job.ticket.expired());
+        in_vain.then(|| Some((inner.backend.clone()?, inner.run)))?
     }
 
     /// Whether the thread is in a run that has lost its client.

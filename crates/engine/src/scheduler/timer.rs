@@ -1,7 +1,8 @@
 //! The one thread that knows what time it is: deadlines of jobs, limits of runs.
 
+use super::NEVER;
 use super::deadlines::Deadlines;
-use super::slot::{Due, NEVER, Slot};
+use super::slot::{Due, Jobs, Slot};
 use super::worker;
 use crate::job::{Job, Outcome, retire};
 use crate::shared::{Guard, Shared, lock, wait};
@@ -168,7 +169,7 @@ impl Timer {
             }
             drop(inner);
             for job in expired.iter().filter_map(Weak::upgrade) {
-                expire(shared, job);
+                self.expire(shared, job);
             }
             if overdue {
                 self.look_at_slots(shared, now);
@@ -211,13 +212,24 @@ impl Timer {
                 Some(Due::Cancel(backend, run)) => {
                     crate::sync::guarded(|| backend.cancel(run));
                 }
-                Some(Due::Overrun(job)) => {
-                    overrun(shared, job);
+                Some(Due::Overrun(jobs)) => {
+                    overrun(shared, jobs);
                     worker::replace(shared, &slot);
                 }
                 None => {}
             }
         }
+    }
+
+    /// A deadline has passed: the client is answered; a run that nobody waits for any more is
+    /// stopped.
+    fn expire(&self, shared: &Shared, job: Arc<Job>) {
+        let started = job.end(End::Expired, || Outcome::TimedOut).unwrap_or(0) != 0;
+        let slots = if started { self.slots() } else { Vec::new() };
+        if let Some((backend, run)) = slots.iter().find_map(|slot| slot.in_vain(&job)) {
+            crate::sync::guarded(|| backend.cancel(run));
+        }
+        retire(shared, job);
     }
 
     /// Ends the thread.
@@ -227,25 +239,16 @@ impl Timer {
     }
 }
 
-/// A deadline has passed: the client is answered; a run that nobody waits for any more is stopped.
-fn expire(shared: &Shared, job: Arc<Job>) {
-    let run = job.end(End::Expired, || Outcome::TimedOut).unwrap_or(0);
-    if run != 0
-        && let Some(backend) = shared.registry.get(job.model.def().backend)
-    {
-        crate::sync::guarded(|| backend.cancel(run));
-    }
-    retire(shared, job);
-}
-
-/// A run goes on although it was told to stop: its client is answered without it, in the words of
+/// A run goes on although it was told to stop: its clients are answered without it, in the words of
 /// the framework that the reference stops in this way.
-fn overrun(shared: &Shared, job: Arc<Job>) {
-    let result = Err(BackendError::new(
-        Status::Cancelled,
-        "Exiting due to terminate flag being set to true.",
-    ));
-    job.model.stats().record(&result, 0);
-    job.end(End::Done, || Outcome::Done(result));
-    retire(shared, job);
+fn overrun(shared: &Shared, jobs: Jobs) {
+    for job in jobs {
+        let result = Err(BackendError::new(
+            Status::Cancelled,
+            "Exiting due to terminate flag being set to true.",
+        ));
+        job.model.stats().record(&result, None);
+        job.end(End::Done, || Outcome::Done(result));
+        retire(shared, job);
+    }
 }

@@ -1,15 +1,17 @@
 //! The threads that run models.
 
+use super::members::{Member, Together};
+use super::queue::Taken;
 use super::slot::{Fate, Slot};
 use super::threads::CpuClock;
-use super::{DeviceQueue, Entry};
-use crate::Inputs;
+use super::{DeviceQueue, LineId, Ran};
 use crate::job::{Job, Outcome, complete, retire};
-use crate::run::{Attempt, Attempted, attempt, wait_for_session};
+use crate::run::{Attempt, attempt, wait_for_session};
 use crate::session::{Permit, Session};
 use crate::shared::{Shared, lock, next_run};
 use crate::ticket::End;
 use redisai_core::{BackendError, LogLevel, RunOutput, Status};
+use smallvec::SmallVec;
 use std::io;
 use std::sync::Arc;
 
@@ -87,8 +89,8 @@ pub(crate) fn replace(shared: &Arc<Shared>, slot: &Arc<Slot>) {
 }
 
 fn work(shared: &Arc<Shared>, queue: &Arc<DeviceQueue>, slot: &Arc<Slot>) {
-    while let Some(entry) = queue.gate.next() {
-        if serve(shared, slot, entry) == Fate::Overrun && lost_place(queue, slot) {
+    while let Some(taken) = queue.gate.next() {
+        if serve(shared, queue, slot, taken) == Fate::Overrun && lost_place(queue, slot) {
             return;
         }
     }
@@ -107,40 +109,71 @@ fn lost_place(queue: &DeviceQueue, slot: &Arc<Slot>) -> bool {
     lost
 }
 
-/// Runs one job, or drops it, or has it wait for what it lacks.
-fn serve(shared: &Arc<Shared>, slot: &Slot, entry: Entry) -> Fate {
-    let Entry { job, permit } = entry;
-    if !job.ticket.pending() {
+/// Runs jobs, or has them wait for what they lack.
+fn serve(
+    shared: &Arc<Shared>,
+    queue: &Arc<DeviceQueue>,
+    slot: &Slot,
+    taken: Taken<Arc<Job>>,
+) -> Fate {
+    for job in taken.ended {
         retire(shared, job);
-        return Fate::Kept;
     }
-    let Some(session) = job.model.session() else {
+    let permit = Permit::with_job(taken.permit, queue, taken.line);
+    let mut jobs = taken.items;
+    let Some(session) = jobs.first().and_then(|job| job.model.session()) else {
         // It was lost to a panic and is built anew.
         drop(permit);
-        wait_for_session(job);
+        jobs.into_iter().for_each(wait_for_session);
         return Fate::Kept;
     };
-    let permit = permit.filter(|permit| permit.is_for(&session));
-    let Some(permit) = permit.or_else(|| Permit::or_park(&session, &job)) else {
-        retire(shared, job);
-        return Fate::Kept;
+    let learns = taken.learns.then_some((&**queue, taken.line));
+    let fate = match jobs.len() {
+        1 => jobs
+            .pop()
+            .map_or(Fate::Kept, |job| run(shared, slot, job, &session, learns)),
+        _ => {
+            let number = next_run();
+            let started = jobs.drain(..).filter_map(|job| begin(shared, job, number));
+            let together = Together {
+                shared,
+                slot,
+                queue,
+                line: taken.line,
+                session: &session,
+                members: started.map(Some).collect(),
+            };
+            queue.gate.keep(jobs);
+            together.run()
+        }
     };
-    let fate = run(shared, slot, job, &session);
     drop(permit);
     fate
 }
 
-fn run(shared: &Arc<Shared>, slot: &Slot, job: Arc<Job>, session: &Arc<Session>) -> Fate {
+/// A job at the begin of its run, unless it has ended.
+fn begin(shared: &Shared, job: Arc<Job>, run: u64) -> Option<Member> {
+    match job.ticket.start(run) {
+        Some(inputs) => Some(Member { job, inputs }),
+        None => {
+            retire(shared, job);
+            None
+        }
+    }
+}
+
+fn run(
+    shared: &Arc<Shared>,
+    slot: &Slot,
+    job: Arc<Job>,
+    session: &Arc<Session>,
+    learns: Option<(&DeviceQueue, LineId)>,
+) -> Fate {
     let run = next_run();
-    let Some(inputs) = job.ticket.start(run) else {
-        retire(shared, job);
+    let Some(Member { job, inputs }) = begin(shared, job, run) else {
         return Fate::Kept;
     };
-    let Attempted {
-        result,
-        micros,
-        fate,
-    } = attempt(
+    let attempted = attempt(
         shared,
         slot,
         Attempt {
@@ -150,22 +183,70 @@ fn run(shared: &Arc<Shared>, slot: &Slot, job: Arc<Job>, session: &Arc<Session>)
             inputs: &inputs,
             outputs: job.outputs,
             deadline: job.deadline,
-            job: Some(Arc::clone(&job)),
+            jobs: SmallVec::from_buf([Arc::clone(&job)]),
+            serves: 1,
         },
     );
-    let late = if fate == Fate::Kept {
-        job.model.stats().record(&result, micros);
-        let now = shared.clock.now();
-        finish(&job, inputs, outcome(result, job.deadline, now))
-    } else {
+    if attempted.fate == Fate::Overrun {
         // The client was answered, and the run counted, without us.
-        Some(inputs)
-    };
-    if let Some(inputs) = late {
         shared.reaper.push(Box::new(inputs));
+        retire(shared, job);
+        return Fate::Overrun;
+    }
+    if let Some((queue, line)) = learns {
+        job.model.stats().record_rows(job.rows, 1);
+        let cost = attempted
+            .result
+            .as_ref()
+            .map_or(0, |_| attempted.nanos.max(1));
+        let ran = Ran {
+            rows: job.rows,
+            jobs: 1,
+            class: job.class,
+            ended: attempted.began.saturating_add(attempted.nanos),
+            cost,
+        };
+        queue.gate.ran(line, ran);
+    }
+    let times = (attempted.began, attempted.nanos);
+    answer(shared, Member { job, inputs }, attempted.result, times);
+    Fate::Kept
+}
+
+/// Counts a run and tells its client. `times`: when it began, and nanoseconds that it took.
+pub(crate) fn answer(
+    shared: &Shared,
+    member: Member,
+    result: Result<RunOutput, BackendError>,
+    (began, nanos): (u64, u64),
+) {
+    let Member { job, inputs } = member;
+    let stats = job.model.stats();
+    stats.record(&result, Some((began.saturating_sub(job.since), nanos)));
+    let succeeded = result.is_ok();
+    let (end, outcome) = outcome(result, job.deadline, shared.clock.now());
+    match job.ticket.end(end) {
+        Some(won) => complete(won.completion, outcome, inputs),
+        None => {
+            if succeeded && job.ticket.expired() {
+                stats.record_late();
+            }
+            shared.reaper.push(Box::new((inputs, outcome)));
+        }
     }
     retire(shared, job);
-    fate
+}
+
+/// The last of some deadlines; 0, if one of them is 0: never.
+pub(crate) fn latest(deadlines: impl Iterator<Item = u64>) -> u64 {
+    let mut last = 0;
+    for deadline in deadlines {
+        if deadline == 0 {
+            return 0;
+        }
+        last = last.max(deadline);
+    }
+    last
 }
 
 /// What the client hears. A run that its own deadline has stopped timed out, whoever saw it first:
@@ -176,17 +257,6 @@ fn outcome(result: Result<RunOutput, BackendError>, deadline: u64, now: u64) -> 
             (End::Expired, Outcome::TimedOut)
         }
         result => (End::Done, Outcome::Done(result)),
-    }
-}
-
-/// Answers the client; gives the inputs back if it has been answered.
-fn finish(job: &Job, inputs: Inputs, (end, outcome): (End, Outcome)) -> Option<Inputs> {
-    match job.ticket.end(end) {
-        Some(won) => {
-            complete(won.completion, outcome, inputs);
-            None
-        }
-        None => Some(inputs),
     }
 }
 

@@ -14,15 +14,20 @@ use std::time::{Duration, Instant};
 /// How long a test waits for something that must happen.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// Backends that do what the blob of their model says: `VERB [inputs [outputs]]`, counts 1 and 1
-/// unless given.
+/// Backends that do what the blob of their model says: `VERB [inputs [outputs [rows=n]]]`, counts 1 and
+/// 1 unless given; `rows` is dimension 0 that the inputs declare.
 ///
 /// | Verb | Load | Run |
 /// |---|---|---|
 /// | `echo` | | each output is the first input |
+/// | `mix` | | output i has one dim: 1 + (sum of the inputs' first dims + i) mod 97 |
 /// | `hold` | | waits for [`FakeBackends::release`]; a cancel ends it |
 /// | `stuck` | | waits for [`FakeBackends::release`], whatever is cancelled |
 /// | `fail` | | fails |
+/// | `picky` | | fails if a byte of the first input is 255 |
+/// | `fold` | | outputs of one row, whatever comes in |
+/// | `memory` | | says that there is not enough memory |
+/// | `nothing` | | gives no tensor |
 /// | `poison` | | says that it is poisoned |
 /// | `panic` | | panics |
 /// | `badload` | fails | |
@@ -47,7 +52,14 @@ pub(super) struct State {
     pub(super) ended_on: Vec<String>,
     pub(super) running: usize,
     pub(super) peak: usize,
+    /// Dimension 0 of the first input of each run that started; -1: it has none.
+    pub(super) rows: Vec<i64>,
+    /// Called in each run.
+    pub(super) during: Option<During>,
 }
+
+/// See [`FakeBackends::set_during`].
+pub(super) type During = Arc<dyn Fn(i64) + Send + Sync>;
 
 impl FakeBackends {
     /// All four backends can be loaded.
@@ -117,6 +129,16 @@ impl FakeBackends {
         !locked(&self.state).cancelled.is_empty()
     }
 
+    /// Dimension 0 of the first input of each run that started so far; -1: it has none.
+    pub fn rows(&self) -> Vec<i64> {
+        locked(&self.state).rows.clone()
+    }
+
+    /// Has each run call this, with dimension 0 of its first input: to make time pass in it.
+    pub fn set_during(&self, during: impl Fn(i64) + Send + Sync + 'static) {
+        self.change(|state| state.during = Some(Arc::new(during)));
+    }
+
     /// How often a kind was opened, failures included.
     pub fn opened(&self, kind: BackendKind) -> usize {
         locked(&self.state).opened.get(&kind).copied().unwrap_or(0)
@@ -181,6 +203,7 @@ impl BackendSource for FakeSource {
                 name: kind.name().to_owned(),
                 library: String::from_utf8_lossy(path).into_owned(),
                 capabilities: Capabilities {
+                    batching: true,
                     cancellation: true,
                     max_concurrent_runs: state.most_runs,
                     ..Capabilities::default()
@@ -208,7 +231,12 @@ impl Backend for FakeBackend {
         let mut words = blob.split(' ');
         let verb = words.next().unwrap_or_default().to_owned();
         let mut count = || words.next().and_then(|word| word.parse().ok()).unwrap_or(1);
-        let (inputs, outputs) = (values("in", count()), values("out", count()));
+        let (mut inputs, outputs) = (values("in", count()), values("out", count()));
+        if let Some(rows) = words.next().and_then(|word| word.strip_prefix("rows=")) {
+            for input in &mut inputs {
+                input.dims = Some(vec![rows.parse().ok(), None]);
+            }
+        }
         match verb.as_str() {
             "badload" => return Err(BackendError::new(Status::BadModel, "bad model")),
             "panicload" => std::panic::panic_any("a load panics"),

@@ -1,7 +1,9 @@
 //! What a model of a fake backend does.
 
 use super::FakeBackends;
-use redisai_core::{BackendError, LoadedModel, Run, RunOutput, Signature, Status};
+use redisai_core::{
+    BackendError, DType, LoadedModel, Run, RunOutput, Shape, Signature, Status, Tensor,
+};
 use std::sync::Arc;
 
 pub(super) struct FakeModel {
@@ -21,6 +23,11 @@ impl FakeModel {
             "stuck" if self.owner.take_release(None).is_none() => {
                 error(Status::Cancelled, "stopped")
             }
+            "mix" => Ok(mix(run)),
+            "picky" if has_255(run) => error(Status::RunFailed, "a byte is 255"),
+            "fold" => Ok((0..run.outputs).map(|_| one_row()).collect()),
+            "memory" => error(Status::NoMemory, "there is no memory"),
+            "nothing" => Ok((0..run.outputs).map(|_| None).collect()),
             "fail" => error(Status::RunFailed, "it failed"),
             "poison" => error(Status::Poisoned, "it is poisoned"),
             "panic" => std::panic::panic_any("a run panics"),
@@ -31,13 +38,41 @@ impl FakeModel {
     }
 }
 
+fn mix(run: &Run<'_>) -> RunOutput {
+    let dims = run.inputs.iter().map(|tensor| tensor.shape().dims()[0]);
+    let sum: i64 = dims.sum();
+    let tensor = |output: usize| {
+        let shape = Shape::new(&[1 + (sum + output as i64) % 97]).ok()?;
+        Some(Arc::new(Tensor::zeros(DType::UInt8, shape).ok()?))
+    };
+    (0..run.outputs).map(tensor).collect()
+}
+
+fn has_255(run: &Run<'_>) -> bool {
+    let first = run.inputs.first();
+    first.is_some_and(|input| input.bytes().contains(&255))
+}
+
+fn one_row() -> Option<Arc<Tensor>> {
+    let shape = Shape::new(&[1, 2]).ok()?;
+    Some(Arc::new(Tensor::zeros(DType::Float, shape).ok()?))
+}
+
 impl LoadedModel for FakeModel {
     fn signature(&self) -> &Signature {
         &self.signature
     }
 
     fn run(&self, run: &Run<'_>) -> Result<RunOutput, BackendError> {
+        let rows = run
+            .inputs
+            .first()
+            .and_then(|input| input.shape().dims().first());
+        let rows = rows.copied().unwrap_or(-1);
+        let mut during = None;
         self.owner.change(|state| {
+            state.rows.push(rows);
+            during.clone_from(&state.during);
             state
                 .started
                 .push((run.id, self.blob.clone(), run.deadline));
@@ -45,6 +80,9 @@ impl LoadedModel for FakeModel {
             state.peak = state.peak.max(state.running);
         });
         let _running = Running(&self.owner);
+        if let Some(during) = during {
+            during(rows);
+        }
         self.act(run)
     }
 }

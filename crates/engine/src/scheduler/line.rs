@@ -1,0 +1,325 @@
+//! The jobs of one model that wait: pure data.
+//!
+//! A job joins the last group of its kind if it fits there, else it begins a group at the end. So
+//! groups stand in the order of their first jobs, jobs of a kind keep their order, and a job is
+//! overtaken at most by what still fits into groups in front of it.
+
+use super::decide::{Decision, Head, NEVER, Policy, decide};
+use super::learn::Learned;
+use crate::BatchInfo;
+use smallvec::SmallVec;
+use std::collections::VecDeque;
+
+/// Groups that are looked through, from the end, for one that a new job can join.
+const LOOK_BACK: usize = 256;
+/// Groups that an empty line keeps memory for.
+const KEEP: usize = 64;
+
+/// Jobs of one run.
+pub(crate) type Items<T> = SmallVec<[T; 1]>;
+
+/// Something that waits in a line.
+pub(crate) trait Waiting {
+    /// Whether somebody still waits for it.
+    fn pending(&self) -> bool;
+    /// Its rows; 0: it must run alone.
+    fn rows(&self) -> u64;
+    /// Jobs of one model with the same class can share a run.
+    fn class(&self) -> u64;
+    /// When it came: nanoseconds of the clock.
+    fn since(&self) -> u64;
+    /// When its client gives up; [`NEVER`]: not.
+    fn deadline(&self) -> u64;
+}
+
+/// A model's line.
+pub(crate) struct Line<T> {
+    groups: VecDeque<Group<T>>,
+    /// Groups that can take nothing more.
+    full: usize,
+    policy: Policy,
+    /// Joined runs have failed in a way that says: never again.
+    alone: bool,
+    /// Nothing waits for more rows any more: the model's key has gone.
+    hurry: bool,
+    pub(crate) learned: Learned,
+}
+
+struct Group<T> {
+    items: Items<T>,
+    rows: u64,
+    class: u64,
+    full: bool,
+    deadline: u64,
+}
+
+/// What a look at a line finds.
+pub(crate) enum Look {
+    Empty,
+    /// The group at this place can run, with so many rows at most.
+    Ready(usize, u64),
+    /// Nothing before this time, unless something comes.
+    Until(u64),
+}
+
+impl<T: Waiting> Line<T> {
+    pub(crate) fn new(policy: Policy) -> Self {
+        Self {
+            groups: VecDeque::new(),
+            full: 0,
+            policy,
+            alone: false,
+            hurry: false,
+            learned: Learned::default(),
+        }
+    }
+
+    /// Whether jobs can share runs here.
+    pub(crate) fn batches(&self) -> bool {
+        self.policy.most > 1 && !self.alone
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.groups.is_empty()
+    }
+
+    pub(crate) fn items(&self) -> impl Iterator<Item = &T> {
+        self.groups.iter().flat_map(|group| &group.items)
+    }
+
+    /// From now on nothing waits for more rows.
+    pub(crate) fn hurry(&mut self) {
+        self.hurry = true;
+    }
+
+    /// From now on each job runs alone.
+    pub(crate) fn never_join(&mut self) {
+        self.alone = true;
+    }
+
+    /// What there is to tell.
+    pub(crate) fn info(&self) -> BatchInfo {
+        let Policy { most, min, .. } = self.policy;
+        let rows = self.learned.worth(most).max(min).min(most);
+        let (row_nanos, back_nanos) = self.learned.times();
+        BatchInfo {
+            rows: if self.batches() { rows.max(1) } else { 1 },
+            given_up: self.alone,
+            row_nanos,
+            back_nanos,
+        }
+    }
+
+    /// Puts a job in its place. `spare` is memory for a group that grows. Whether it began a group.
+    pub(crate) fn push(&mut self, item: T, spare: &mut Vec<Vec<T>>) -> bool {
+        if !self.batches() {
+            self.groups.push_back(Group::new(item, 0));
+            return true;
+        }
+        let (class, rows) = (item.class(), item.rows());
+        if rows > 0 {
+            self.learned.arrived(class, item.since());
+            let most = self.policy.most;
+            let mut groups = self.groups.iter_mut().rev().take(LOOK_BACK);
+            let last = groups.find(|group| group.rows > 0 && group.class == class);
+            if let Some(group) = last.filter(|group| !group.full) {
+                if group.rows + rows <= most {
+                    group.join(item, spare);
+                    group.full = group.rows == most;
+                    self.full += usize::from(group.full);
+                    return false;
+                }
+                group.full = true;
+                self.full += 1;
+            }
+        }
+        let group = Group::new(item, self.policy.most);
+        self.full += usize::from(group.full);
+        self.groups.push_back(group);
+        true
+    }
+
+    /// Whether something can run.
+    pub(crate) fn look(&self, now: impl FnOnce() -> u64) -> Look {
+        if !self.batches() || self.hurry {
+            return self
+                .groups
+                .front()
+                .map_or(Look::Empty, |group| Look::Ready(0, group.rows.max(1)));
+        }
+        let now = now();
+        let Some(front) = self.groups.front() else {
+            return Look::Empty;
+        };
+        let known = self.learned.known(self.policy.most);
+        let head = |group: &Group<T>| Head {
+            rows: group.rows,
+            full: group.full,
+            since: group.items.first().map_or(now, Waiting::since),
+            deadline: group.deadline,
+            last: self.learned.away(group.class),
+        };
+        match decide(self.policy, head(front), known, now) {
+            Decision::Take(rows) => Look::Ready(0, rows),
+            Decision::Wait(until) if self.full == 0 => Look::Until(until),
+            // It can wait; what is full behind it need not.
+            Decision::Wait(until) => {
+                let place = self.groups.iter().position(|group| group.full);
+                let ready = place.and_then(|at| Some((at, self.groups.get(at)?)));
+                match ready.map(|(at, group)| (at, decide(self.policy, head(group), known, now))) {
+                    Some((at, Decision::Take(rows))) => Look::Ready(at, rows),
+                    _ => Look::Until(until),
+                }
+            }
+        }
+    }
+
+    /// Takes the jobs out that have ended, where a minimum would count their rows.
+    pub(crate) fn drop_ended_in_front(&mut self, ended: &mut Vec<T>) {
+        if self.policy.min == 0 || !self.batches() {
+            return;
+        }
+        while let Some(front) = self.groups.front_mut() {
+            if front.items.iter().any(|item| !item.pending()) {
+                front.drop_ended(ended);
+            }
+            if !front.items.is_empty() {
+                return;
+            }
+            self.remove(0);
+        }
+    }
+
+    /// Takes up to `rows` rows of the group at `at`, one job at least.
+    pub(crate) fn take(&mut self, at: usize, rows: u64) -> Items<T> {
+        if self.batches()
+            && let Some(group) = self.groups.get(at)
+            && group.items.len() > 1
+        {
+            let trial = if self.policy.min == 0 && !self.hurry {
+                self.learned.trial(self.policy.most, group.rows)
+            } else {
+                None
+            };
+            let rows = trial.unwrap_or(rows);
+            if group.rows > rows {
+                return self.split(at, rows);
+            }
+        } else if self.alone
+            && self
+                .groups
+                .get(at)
+                .is_some_and(|group| group.items.len() > 1)
+        {
+            return self.split(at, 1);
+        }
+        let items = self.remove(at).map_or_else(Items::new, |group| group.items);
+        if self.groups.is_empty() && self.groups.capacity() > KEEP {
+            self.groups.shrink_to(KEEP);
+        }
+        items
+    }
+
+    /// Takes the first jobs of a group that have `rows` rows together, one at least.
+    fn split(&mut self, at: usize, rows: u64) -> Items<T> {
+        let most = self.policy.most;
+        let Some(group) = self.groups.get_mut(at) else {
+            return Items::new();
+        };
+        let (mut sum, mut count) = (0, 0);
+        for item in &group.items {
+            if count > 0 && sum + item.rows() > rows {
+                break;
+            }
+            sum += item.rows();
+            count += 1;
+        }
+        let taken = group.items.drain(..count).collect();
+        group.rows -= sum;
+        // It has room again, but where another of its kind has begun it takes no more.
+        if group.full && group.rows < most {
+            let class = group.class;
+            let behind = self
+                .groups
+                .iter()
+                .skip(at + 1)
+                .any(|group| group.class == class && group.rows > 0);
+            if !behind && let Some(group) = self.groups.get_mut(at) {
+                group.full = false;
+                self.full -= 1;
+            }
+        }
+        taken
+    }
+
+    fn remove(&mut self, at: usize) -> Option<Group<T>> {
+        let group = if at == 0 {
+            self.groups.pop_front()
+        } else {
+            self.groups.remove(at)
+        }?;
+        self.full -= usize::from(group.full);
+        Some(group)
+    }
+
+    /// Takes out jobs that have ended.
+    pub(crate) fn take_ended(&mut self, ended: &mut Vec<T>) {
+        for group in &mut self.groups {
+            group.drop_ended(ended);
+        }
+        self.groups.retain(|group| !group.items.is_empty());
+        self.full = self.groups.iter().filter(|group| group.full).count();
+    }
+
+    /// Takes out all.
+    pub(crate) fn drain(&mut self) -> impl Iterator<Item = T> {
+        self.full = 0;
+        let groups = std::mem::take(&mut self.groups);
+        groups.into_iter().flat_map(|group| group.items)
+    }
+}
+
+impl<T: Waiting> Group<T> {
+    /// `most`: the rows of a full one; 0: rows do not matter.
+    fn new(item: T, most: u64) -> Self {
+        let rows = item.rows();
+        Self {
+            rows,
+            class: item.class(),
+            full: most > 0 && (rows == 0 || rows >= most),
+            deadline: item.deadline(),
+            items: SmallVec::from_buf([item]),
+        }
+    }
+
+    fn join(&mut self, item: T, spare: &mut Vec<Vec<T>>) {
+        self.rows += item.rows();
+        self.deadline = self.deadline.min(item.deadline());
+        if !self.items.spilled()
+            && let Some(mut roomy) = spare.pop()
+        {
+            roomy.extend(self.items.drain(..));
+            self.items = SmallVec::from_vec(roomy);
+        }
+        self.items.push(item);
+    }
+
+    fn drop_ended(&mut self, ended: &mut Vec<T>) {
+        let mut kept = Items::new();
+        for item in self.items.drain(..) {
+            if item.pending() {
+                kept.push(item);
+            } else {
+                ended.push(item);
+            }
+        }
+        self.items = kept;
+        self.rows = self.items.iter().map(Waiting::rows).sum();
+        self.deadline = self
+            .items
+            .iter()
+            .map(Waiting::deadline)
+            .min()
+            .unwrap_or(NEVER);
+    }
+}
