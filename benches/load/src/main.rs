@@ -18,6 +18,7 @@
 //! time at which it could be sent. An error reply ends the program: rates of errors mean nothing.
 
 mod connection;
+mod measured;
 mod options;
 mod replies;
 mod run;

@@ -1,12 +1,12 @@
 //! The loop: sends, waits, measures.
 
 use crate::connection::Connection;
+use crate::measured::Measured;
 use crate::options::Options;
 use crate::schedule::Poisson;
-use hdrhistogram::Histogram;
 use rustix::buffer::spare_capacity;
 use rustix::event::{Timespec, epoll};
-use serde_json::{Value, json};
+use serde_json::Value;
 use std::num::NonZero;
 use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
@@ -163,78 +163,5 @@ impl Connection<'_> {
         flags.set(epoll::EventFlags::OUT, more);
         let data = epoll::EventData::new_u64(index as u64);
         epoll::modify(poll, &self.stream, data, flags).map_err(|error| error.to_string())
-    }
-}
-
-/// What was measured.
-struct Measured {
-    begin: Instant,
-    end: Instant,
-    open_loop: bool,
-    /// The first end of a request after the warm-up, from which on rates are counted.
-    first: Option<Instant>,
-    last: Option<Instant>,
-    /// Everything that ended, in the warm-up too.
-    all: u64,
-    /// Nanoseconds.
-    latencies: Histogram<u64>,
-}
-
-impl Measured {
-    fn new(begin: Instant, end: Instant, open_loop: bool) -> Self {
-        // Three digits from a nanosecond to an hour.
-        let latencies = Histogram::new_with_bounds(1, 3_600_000_000_000, 3).expect("good bounds");
-        Self {
-            begin,
-            end,
-            open_loop,
-            first: None,
-            last: None,
-            all: 0,
-            latencies,
-        }
-    }
-
-    fn ended(&mut self, due: Instant, now: Instant) {
-        self.all += 1;
-        // An open loop also counts what was due in time and came late: else it would look good by
-        // leaving out its worst.
-        let counts = if self.open_loop {
-            due >= self.begin
-        } else {
-            now >= self.begin && now <= self.end
-        };
-        if !counts {
-            return;
-        }
-        if self.first.is_none() {
-            self.first = Some(now);
-            return;
-        }
-        self.last = Some(now);
-        let nanos = u64::try_from((now - due).as_nanos()).unwrap_or(u64::MAX);
-        self.latencies.saturating_record(nanos);
-    }
-
-    fn report(&self) -> Result<Value, String> {
-        let (Some(first), Some(last)) = (self.first, self.last) else {
-            return Err("fewer than two requests ended in the time".to_owned());
-        };
-        let seconds = (last - first).as_secs_f64();
-        let micros = |quantile| self.latencies.value_at_quantile(quantile) as f64 / 1e3;
-        Ok(json!({
-            "requests": self.latencies.len(),
-            "all_requests": self.all,
-            "seconds": seconds,
-            "rate": self.latencies.len() as f64 / seconds,
-            "latency_us": {
-                "mean": self.latencies.mean() / 1e3,
-                "p50": micros(0.5),
-                "p90": micros(0.9),
-                "p99": micros(0.99),
-                "p999": micros(0.999),
-                "max": self.latencies.max() as f64 / 1e3,
-            },
-        }))
     }
 }
