@@ -20,6 +20,14 @@ macro_rules! fixed_texts {
             $(#[doc = concat!("`", $text, "`")] $name,)*
             /// `ERR wrong number of arguments for '…' command`; the name is upper case.
             Arity(&'static str),
+            /// `wrong number of arguments for '…' command` (bare): of an operation in a DAG.
+            ArityInDag(&'static str),
+            /// `ERR missing arguments for '…' command`: of `AI.DAGEXECUTE` and its read-only form.
+            MissingArguments(&'static str),
+            /// `ERR Invalid DAG command. Unexpected argument:  …` (two blanks).
+            UnexpectedInDag(Echo),
+            /// `ERR Invalid AI.SCRIPTEXECUTE command. Unexpected argument: …`
+            UnexpectedInScript(Echo),
             /// `Invalid argument: …` (bare): what follows a complete run command.
             Trailing(Echo),
             /// `ERR Invalid argument: …`: an option that the command does not have.
@@ -106,6 +114,57 @@ fixed_texts! {
     NoTimeout = "ERR No value provided for TIMEOUT",
     InvalidTimeout = "ERR Invalid value for TIMEOUT",
 
+    // AI.SCRIPTEXECUTE.
+    ScriptKeyEmpty = "ERR script key is empty",
+    NoFunction = "ERR function name not specified",
+    NoFirstScope = "ERR KEYS or INPUTS scope must be provided first for AI.SCRIPTEXECUTE command",
+    ScriptKeysArguments = "ERR Missing arguments after KEYS keyword",
+    ScriptKeysCount = "ERR Invalid or negative value found in number of KEYS",
+    ScriptKeysDeclared = "ERR Number of pre declared KEYS to be used in the command does not match the number of given arguments",
+    InvalidScriptKeyCount = "ERR Invalid argument for keys count in AI.SCRIPTEXECUTE",
+    InvalidScriptInputCount = "ERR Invalid argument for inputs count in AI.SCRIPTEXECUTE",
+    InvalidScriptOutputCount = "ERR Invalid argument for outputs count in AI.SCRIPTEXECUTE",
+    ScriptKeys = "ERR number of keys to AI.SCRIPTEXECUTE command does not match the number of given arguments",
+    ScriptArgs = "ERR number of args to AI.SCRIPTEXECUTE command does not match the number of given arguments",
+    ScriptInputs = "ERR number of inputs to AI.SCRIPTEXECUTE command does not match the number of given arguments",
+    ScriptOutputs = "ERR number of outputs to AI.SCRIPTEXECUTE command does not match the number of given arguments",
+    ScriptKeysTwice = "ERR Already Encountered KEYS scope in AI.SCRIPTEXECUTE command",
+    ScriptArgsTwice = "ERR Already Encountered ARGS scope in AI.SCRIPTEXECUTE command",
+    ScriptInputsTwice = "ERR Already Encountered INPUTS scope in AI.SCRIPTEXECUTE command",
+    ScriptOutputsTwice = "ERR Already Encountered OUTPUTS scope in AI.SCRIPTEXECUTE command",
+    NoScriptTimeout = "ERR No value provided for TIMEOUT in AI.SCRIPTEXECUTE",
+    AfterScriptTimeout = "ERR Encountered problem parsing AI.SCRIPTEXECUTE",
+    // AI.SCRIPTRUN.
+    ScriptRunTimeoutTwice = "ERR Already encountered an TIMEOUT section in SCRIPTRUN",
+    ScriptRunInputsAfter = "ERR Already encountered an INPUTS section in SCRIPTRUN",
+    ScriptRunInputsTwice = "ERR Already encountered an INPUTS keyword in SCRIPTRUN",
+    ScriptRunOutputsTwice = "ERR Already encountered an OUTPUTS keyword in SCRIPTRUN",
+    ScriptRunListOutside = "ERR Encountered a variable size list of tensors outside of input section",
+    ScriptRunListTwice = "ERR Already encountered a variable size list of tensors",
+    ScriptRunUnknown = "ERR Unrecongnized parameter to SCRIPTRUN",
+
+    // AI.DAGEXECUTE, AI.DAGRUN and their read-only forms.
+    LoadArguments = "ERR missing arguments after LOAD keyword in DAG command",
+    LoadCount = "ERR invalid or negative value found in number of keys to LOAD",
+    LoadKeys = "ERR number of keys to LOAD into DAG does not match the number of given arguments",
+    PersistInReadOnly = "ERR PERSIST cannot be specified in a read-only DAG",
+    PersistArguments = "ERR missing arguments after PERSIST keyword in DAG command",
+    PersistCount = "ERR invalid or negative value found in number of keys to PERSIST",
+    PersistTwice = "ERR PERSIST keys must be unique",
+    PersistKeys = "ERR number of keys to PERSIST after DAG execution does not match the number of given arguments",
+    NoRouting = "ERR Missing ROUTING value",
+    NoDagKeyword = "ERR AI.DAGEXECUTE and AI.DAGEXECUTE_RO commands must contain at least one out of ROUTING, LOAD, PERSIST keywords",
+    EmptyDag = "ERR DAG is empty",
+    TimeoutInDag = "ERR TIMEOUT not allowed within a DAG command",
+    ScriptInReadOnlyDag = "ERR AI.SCRIPTEXECUTE command cannot be specified in a read-only DAG",
+    ModelRunInDagExecute = "Deprecated AI.MODELRUN cannot be used in AI.DAGEXECUTE command",
+    ScriptRunInDagExecute = "Deprecated AI.SCRIPTRUN cannot be used in AI.DAGEXECUTE command",
+    ModelExecuteInDagRun = "AI.MODELEXECUTE cannot be used in a deprecated AI.DAGRUN command",
+    ScriptExecuteInDagRun = "AI.SCRIPTEXECUTE cannot be used in a deprecated AI.DAGRUN command",
+    UnsupportedInDag = "Unsupported command within DAG",
+    NoDagInput = "ERR INPUT key cannot be found in DAG",
+    NoDagPersist = "ERR PERSIST key cannot be found in DAG",
+
     // AI.CONFIG.
     UnsupportedSubcommand = "ERR unsupported subcommand",
     LoadingBackend = "ERR error loading backend",
@@ -127,26 +186,26 @@ impl Error {
     /// The text as bytes for the wire: one line, no NUL, not always UTF-8 (it may repeat an
     /// argument).
     pub fn wire(&self) -> Cow<'static, [u8]> {
-        let (before, echo) = match self {
-            Self::Trailing(echo) => ("Invalid argument: ", echo),
-            Self::UnknownOption(echo) => ("ERR Invalid argument: ", echo),
-            Self::Arity(name) => {
-                return format!("ERR wrong number of arguments for '{name}' command")
-                    .into_bytes()
-                    .into();
+        let text = match self {
+            Self::Trailing(echo) => return echo.after("Invalid argument: "),
+            Self::UnknownOption(echo) => return echo.after("ERR Invalid argument: "),
+            Self::UnexpectedInDag(echo) => {
+                return echo.after("ERR Invalid DAG command. Unexpected argument:  ");
             }
-            Self::TensorTooLarge { limit } => {
-                return format!(
-                    "ERR tensor is larger than the limit of {limit} bytes: use a smaller shape \
-                     or load the module with a larger MAX_TENSOR_BYTES"
-                )
-                .into_bytes()
-                .into();
+            Self::UnexpectedInScript(echo) => {
+                return echo.after("ERR Invalid AI.SCRIPTEXECUTE command. Unexpected argument: ");
             }
+            Self::Arity(name) => format!("ERR wrong number of arguments for '{name}' command"),
+            Self::ArityInDag(name) => format!("wrong number of arguments for '{name}' command"),
+            Self::MissingArguments(name) => format!("ERR missing arguments for '{name}' command"),
+            Self::TensorTooLarge { limit } => format!(
+                "ERR tensor is larger than the limit of {limit} bytes: use a smaller shape \
+                 or load the module with a larger MAX_TENSOR_BYTES"
+            ),
             Self::Text(text) => return one_line(text.as_bytes()).into(),
             other => return other.fixed().unwrap_or_default().as_bytes().into(),
         };
-        [before.as_bytes(), &echo.0].concat().into()
+        text.into_bytes().into()
     }
 }
 
@@ -168,6 +227,13 @@ impl From<&[u8]> for Echo {
     }
 }
 
+impl Echo {
+    /// The error: a text, then the argument.
+    fn after(&self, text: &str) -> Cow<'static, [u8]> {
+        [text.as_bytes(), &self.0].concat().into()
+    }
+}
+
 fn one_line(bytes: &[u8]) -> Vec<u8> {
     bytes
         .iter()
@@ -179,104 +245,4 @@ fn one_line(bytes: &[u8]) -> Vec<u8> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// Error texts of the contract (`redisai-behaviour.md` 1.1 to 1.18, without what DAGs, scripts
-    /// and the engine add), copied from it.
-    const CONTRACT: &str = "\
-WRONGTYPE Operation against a key holding the wrong kind of value
-ERR invalid data type
-ERR invalid or negative value found in tensor shape
-ERR a single binary string should come after the BLOB argument in 'AI.TENSORSET' command
-ERR wrong number of values was given in 'AI.TENSORSET' command
-ERR data length does not match tensor shape and type
-ERR BOOL tensor elements must be 0 or 1
-ERR Number of string elements in data blob does not match tensor length
-ERR invalid value
-ERR C-string value contains null character
-ERR could not save tensor
-ERR tensor key is empty or in a different shard
-ERR both BLOB and VALUES specified
-ERR unsupported data format
-ERR unsupported backend
-ERR Invalid DEVICE
-ERR Invalid argument for BATCHSIZE
-ERR Invalid argument for MINBATCHSIZE
-ERR Invalid argument for MINBATCHTIMEOUT
-ERR MINBATCHSIZE specified without BATCHSIZE
-ERR MINBATCHTIMEOUT specified without MINBATCHSIZE
-ERR Insufficient arguments, missing model BLOB
-ERR Invalid argument, expected BLOB
-ERR INPUTS not specified for TF
-ERR Invalid argument for input_count
-ERR number of model inputs does not match the number of given arguments
-ERR OUTPUTS not specified for TF
-ERR Invalid argument for output_count
-ERR number of model outputs does not match the number of given arguments
-ERR INPUTS argument should not be specified for this backend
-ERR Auto-batching not supported by the TFLITE backend
-ERR MINBATCHTIMEOUT specified without BATCHSIZE
-ERR Insufficient arguments, INPUTS and OUTPUTS not specified
-ERR INPUTS not specified
-ERR OUTPUTS not specified
-ERR model key is empty
-ERR Cannot run RedisAI command within a transaction or a LUA script
-ERR Input count must be a positive integer
-Number of keys given as INPUTS here does not match model definition
-ERR number of input keys to AI.MODELEXECUTE command does not match the number of given arguments
-ERR Output count must be a positive integer
-Number of keys given as OUTPUTS here does not match model definition
-ERR number of output keys to AI.MODELEXECUTE command does not match the number of given arguments
-ERR No value provided for TIMEOUT
-ERR Invalid value for TIMEOUT
-ERR cannot find run info for key
-ERR error loading backend
-ERR BACKENDSPATH: missing path argument
-ERR MODEL_CHUNK_SIZE: invalid chunk size
-ERR MODEL_CHUNK_SIZE: missing chunk size
-ERR unsupported subcommand";
-
-    #[test]
-    fn every_text_is_the_contracts_or_tells_what_to_do() {
-        let texts: Vec<String> = Error::FIXED.iter().map(ToString::to_string).collect();
-        for text in CONTRACT.lines() {
-            let rows = texts.iter().filter(|row| *row == text).count();
-            assert_eq!(rows, 1, "{text}");
-        }
-        for text in texts
-            .iter()
-            .filter(|text| !CONTRACT.lines().any(|row| row == *text))
-        {
-            // Ours: prefixed, and after the colon what to do.
-            assert!(text.starts_with("ERR ") && text.contains(": "), "{text}");
-        }
-    }
-
-    #[test]
-    fn variable_texts_are_one_line() {
-        let echo = || Echo::from(b"a\r\nb\0\xff" as &[u8]);
-        for (error, wire) in [
-            (
-                Error::Arity("AI.INFO"),
-                b"ERR wrong number of arguments for 'AI.INFO' command" as &[u8],
-            ),
-            (Error::Trailing(echo()), b"Invalid argument: a  b \xff"),
-            (
-                Error::UnknownOption(echo()),
-                b"ERR Invalid argument: a  b \xff",
-            ),
-            (Error::Text("a\nb".into()), b"a b"),
-        ] {
-            assert_eq!(*error.wire(), *wire);
-        }
-        let long = vec![b'x'; 1 << 20];
-        let wire = Error::Trailing(Echo::from(&*long)).wire().len();
-        assert_eq!(wire, "Invalid argument: ".len() + ECHO_LIMIT);
-        let large = Error::TensorTooLarge { limit: 7 }.to_string();
-        assert!(
-            large.starts_with("ERR ") && large.contains("7 bytes"),
-            "{large}"
-        );
-    }
-}
+mod tests;

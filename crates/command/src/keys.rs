@@ -5,7 +5,7 @@
 
 use crate::args::Cursor;
 use crate::spec::{Access, CommandSpec};
-use crate::{ModelRun, number};
+use crate::{ModelRun, dag, number};
 
 /// How the keys of a command are found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,12 +18,15 @@ pub enum KeyRule {
     Counted,
     /// Argument 1, then `INPUTS key… OUTPUTS key…`.
     Listed,
+    /// Those of a DAG and of its operations.
+    Dag,
 }
 
 /// Calls `emit` with the index of each key and what is done with it, in argv's order.
 pub fn keys(command: &CommandSpec, argv: &[&[u8]], mut emit: impl FnMut(usize, Access)) {
     let first = match command.keys {
         KeyRule::None => return,
+        KeyRule::Dag => return dag::keys(argv, &mut emit),
         KeyRule::First(access) => access,
         KeyRule::Counted | KeyRule::Listed => Access::Read,
     };
@@ -33,7 +36,7 @@ pub fn keys(command: &CommandSpec, argv: &[&[u8]], mut emit: impl FnMut(usize, A
     emit(ModelRun::KEY, first);
     let mut cursor = Cursor::new(argv, 2);
     match command.keys {
-        KeyRule::None | KeyRule::First(_) => {}
+        KeyRule::None | KeyRule::Dag | KeyRule::First(_) => {}
         KeyRule::Counted => counted(&mut cursor, &mut emit),
         KeyRule::Listed => listed(&mut cursor, &mut emit),
     }

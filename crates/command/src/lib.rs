@@ -18,6 +18,9 @@
 //! | `AI.MODELDEL` | [`ModelDel`] | [`ModelDel::arity`] | |
 //! | `AI.MODELEXECUTE` | [`ModelRun`] | [`ModelRun::arity`] | [`ModelRun::parse`] |
 //! | `AI.MODELRUN` | [`ModelRun`] | [`ModelRun::run_arity`] | [`ModelRun::parse_run`] |
+//! | `AI.SCRIPTEXECUTE` | [`ScriptRun`] | [`ScriptRun::arity`] | [`ScriptRun::parse`] |
+//! | `AI.SCRIPTRUN` | [`ScriptRun`] | [`ScriptRun::run_arity`] | [`ScriptRun::parse_run`] |
+//! | `AI.DAGEXECUTE`, `AI.DAGRUN`, `…_RO` | [`Dag`] | | [`Dag::parse`], which asks a [`DagKeys`] |
 //! | `AI._MODELSCAN` | [`ModelScan`] | [`ModelScan::arity`] | |
 //! | `AI.INFO` | [`Info`] | [`Info::arity`] | [`Info::parse`] |
 //! | `AI.CONFIG` | [`Config`] | [`Config::parse`] | |
@@ -39,6 +42,7 @@
 
 mod args;
 mod config;
+mod dag;
 mod deprecated;
 mod error;
 mod info;
@@ -49,17 +53,20 @@ mod model_tests;
 pub mod number;
 mod options;
 mod run;
+mod script;
 mod spec;
 mod tensor;
 #[cfg(test)]
 mod testing;
 
 pub use config::Config;
+pub use dag::{Dag, DagKeys, DagKind, DagOp, DagScript, Persist};
 pub use error::{Echo, Error};
 pub use info::Info;
 pub use keys::{KeyRule, keys};
 pub use model::{ModelDel, ModelGet, ModelScan, ModelStore, join};
 pub use options::{BuildSessions, LoadBackendRule, LoadError, LoadOptions, Setting, SettingValue};
 pub use run::ModelRun;
+pub use script::ScriptRun;
 pub use spec::{Access, ArgKind, ArgSpec, Begin, COMMANDS, CommandSpec, Find, KeySpec, command};
 pub use tensor::{Format, Limits, TensorGet, TensorSet, Value, Values, values};

@@ -8,7 +8,7 @@ use crate::guard;
 use crate::park;
 use crate::server::{Blocked, Ctx, Flags, raw};
 use crate::state::state;
-use redisai_engine::JobHandle;
+use redisai_engine::{DagHandle, JobHandle};
 use std::os::raw::{c_int, c_void};
 
 /// What is done on the main thread when a blocked command has finished.
@@ -20,6 +20,33 @@ pub(crate) trait Finish: Send + 'static {
     /// opened through it.
     fn gone(&mut self, ctx: Ctx<'_>) {
         let _ = ctx;
+    }
+}
+
+/// What runs for a blocked client.
+pub(crate) enum InFlight {
+    Job(JobHandle),
+    Dag(DagHandle),
+}
+
+impl From<JobHandle> for InFlight {
+    fn from(job: JobHandle) -> Self {
+        Self::Job(job)
+    }
+}
+
+impl From<DagHandle> for InFlight {
+    fn from(dag: DagHandle) -> Self {
+        Self::Dag(dag)
+    }
+}
+
+impl InFlight {
+    fn gone(&self) {
+        match self {
+            Self::Job(job) => job.gone(),
+            Self::Dag(dag) => dag.gone(),
+        }
     }
 }
 
@@ -59,18 +86,29 @@ impl<F: Finish> Waiting<F> {
     /// Ends the wait; any thread. The main thread then calls [`Finish::reply`], or
     /// [`Finish::gone`], and drops `finish`.
     pub(crate) fn finish(self, finish: F) {
+        let data = self.delivery(finish);
+        park::deliver(self.client, data);
+    }
+
+    /// The same for what stores nothing: there is no need to wait until the server may write.
+    pub(crate) fn finish_unparked(self, finish: F) {
+        let data = self.delivery(finish);
+        self.client.unblock(data);
+    }
+
+    fn delivery(&self, finish: F) -> *mut c_void {
         let delivery = Delivery {
             finish,
             client: self.client.id(),
             replied: false,
         };
-        park::deliver(self.client, Box::into_raw(Box::new(delivery)).cast());
+        Box::into_raw(Box::new(delivery)).cast()
     }
 }
 
 /// Tells the job of a blocked client when the client goes away. Main thread, in the command.
-pub(crate) fn attach(client: usize, job: JobHandle) {
-    state().jobs().insert(client, job);
+pub(crate) fn attach(client: usize, job: impl Into<InFlight>) {
+    state().jobs().insert(client, job.into());
 }
 
 extern "C" fn reply<F: Finish>(

@@ -37,6 +37,15 @@ pub(crate) fn model(ctx: Ctx<'_>, key: Arg<'_>) -> Result<Arc<Model>, Error> {
     lookup(ctx, key.raw(), model_type(), Error::ModelKeyEmpty)
 }
 
+/// Whether a key holds a script.
+pub(crate) fn script(ctx: Ctx<'_>, key: Arg<'_>) -> Result<(), Error> {
+    // No key can hold one yet: whatever is there is of another type.
+    match Key::read(ctx, key.raw()).kind(std::ptr::null_mut()) {
+        Kind::Empty => Err(Error::ScriptKeyEmpty),
+        Kind::Ours(_) | Kind::Other => Err(Error::WrongType),
+    }
+}
+
 /// The model of a key by name, without counting as a use of it.
 pub(crate) fn peek_model(ctx: Ctx<'_>, name: *mut raw::RedisModuleString) -> Option<Arc<Model>> {
     match Key::peek(ctx, name).kind(model_type()) {

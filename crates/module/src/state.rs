@@ -1,10 +1,11 @@
 //! The module's one state: what commands and callbacks share.
 
+use crate::blocked::InFlight;
 use crate::index::Index;
 use crate::server::raw;
 use redisai_backend_loader::Loader;
 use redisai_command::LoadOptions;
-use redisai_engine::{Engine, JobHandle};
+use redisai_engine::Engine;
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 use std::ptr::null_mut;
@@ -32,7 +33,7 @@ pub(crate) struct State {
 }
 
 /// Jobs by the address of their blocked client.
-pub(crate) type Jobs = HashMap<usize, JobHandle, BuildHasherDefault<AddressHasher>>;
+pub(crate) type Jobs = HashMap<usize, InFlight, BuildHasherDefault<AddressHasher>>;
 
 /// Spreads an address by one multiplication: the server chooses it, no client does.
 #[derive(Default)]

@@ -1,8 +1,11 @@
 //! What the server is told of each command: flags, keys, documentation. Plain data.
 
+mod dag;
 mod model;
 mod other;
 mod tensor;
+#[cfg(test)]
+mod tests;
 
 use crate::keys::KeyRule;
 
@@ -42,6 +45,10 @@ pub enum Access {
     Overwrite,
     /// Removes it.
     Delete,
+    /// Reads and changes it, as a script may do.
+    Update,
+    /// Nothing: it is no key, but says which slot the command belongs to.
+    Route,
 }
 
 /// A key spec of the server (7.0 on).
@@ -99,10 +106,11 @@ impl KeySpec {
         }
     }
 
-    const fn keyword(access: Access, word: &'static str, find: Find) -> Self {
+    /// Keys behind a word that is looked for from argument `from` on.
+    const fn keyword(access: Access, word: &'static str, from: i32, find: Find) -> Self {
         Self {
             access,
-            begin: Begin::Keyword(word, 2),
+            begin: Begin::Keyword(word, from),
             find,
             incomplete: true,
         }
@@ -144,8 +152,10 @@ pub struct ArgSpec {
     pub token: Option<&'static str>,
     /// It may be left out.
     pub optional: bool,
-    /// It may be repeated; the token is not.
+    /// It may be repeated; the token is not, unless `token_repeats`.
     pub multiple: bool,
+    /// Each repetition has its token in front.
+    pub token_repeats: bool,
     /// Sub-arguments of a block or a choice.
     pub args: &'static [Self],
 }
@@ -159,6 +169,7 @@ impl ArgSpec {
             token: None,
             optional: false,
             multiple: false,
+            token_repeats: false,
             args: &[],
         }
     }
@@ -208,10 +219,17 @@ impl ArgSpec {
         self.multiple = true;
         self
     }
+
+    /// May be repeated, each time with its token.
+    const fn repeated(mut self) -> Self {
+        self.multiple = true;
+        self.token_repeats = true;
+        self
+    }
 }
 
 /// Every command that this build has.
-pub static COMMANDS: [&CommandSpec; 11] = [
+pub static COMMANDS: [&CommandSpec; 15] = [
     &tensor::SET,
     &tensor::GET,
     &model::STORE,
@@ -221,6 +239,10 @@ pub static COMMANDS: [&CommandSpec; 11] = [
     &model::EXECUTE,
     &model::RUN,
     &model::SCAN,
+    &dag::EXECUTE,
+    &dag::EXECUTE_RO,
+    &dag::RUN,
+    &dag::RUN_RO,
     &other::INFO,
     &other::CONFIG,
 ];
@@ -231,75 +253,4 @@ pub fn command(name: &[u8]) -> Option<&'static CommandSpec> {
         .iter()
         .copied()
         .find(|command| command.name.as_bytes().eq_ignore_ascii_case(name))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// The registration table of the contract (1.0): flags and static key positions.
-    const CONTRACT: [(&str, &str, (i32, i32, i32)); 11] = [
-        ("ai.tensorset", "write deny-oom", (1, 1, 1)),
-        ("ai.tensorget", "readonly", (1, 1, 1)),
-        ("ai.modelstore", "write deny-oom", (1, 1, 1)),
-        ("ai.modelset", "write deny-oom", (1, 1, 1)),
-        ("ai.modelget", "readonly", (1, 1, 1)),
-        ("ai.modeldel", "write", (1, 1, 1)),
-        ("ai.modelexecute", "write deny-oom getkeys-api", (4, 4, 1)),
-        ("ai.modelrun", "write deny-oom getkeys-api", (3, 3, 1)),
-        ("ai._modelscan", "readonly", (0, 0, 0)),
-        ("ai.info", "readonly", (1, 1, 1)),
-        ("ai.config", "write", (0, 0, 0)),
-    ];
-
-    #[test]
-    fn commands_are_registered_as_in_the_contract() {
-        let registered = COMMANDS.map(|spec| (spec.name, spec.flags, spec.static_keys));
-        assert_eq!(registered, CONTRACT);
-        assert!(command(b"AI.TensorSet").is_some_and(|spec| spec.name == "ai.tensorset"));
-        assert!(command(b"AI.TENSORSETS").is_none());
-    }
-
-    /// What the server checks when it is given the documentation: it refuses all of it otherwise.
-    #[test]
-    fn documentation_is_well_formed() {
-        fn check(args: &[ArgSpec], specs: usize) {
-            for arg in args {
-                assert!(!arg.name.is_empty());
-                assert_eq!(
-                    arg.kind == ArgKind::Key,
-                    arg.key_spec.is_some(),
-                    "{}",
-                    arg.name
-                );
-                assert!(
-                    arg.key_spec.is_none_or(|index| index < specs),
-                    "{}",
-                    arg.name
-                );
-                assert!(
-                    arg.kind != ArgKind::PureToken || arg.token.is_some(),
-                    "{}",
-                    arg.name
-                );
-                let nested = matches!(arg.kind, ArgKind::Block | ArgKind::OneOf);
-                assert_eq!(nested, !arg.args.is_empty(), "{}", arg.name);
-                check(arg.args, specs);
-            }
-        }
-        for spec in COMMANDS {
-            check(spec.args, spec.key_specs.len());
-            assert!(spec.summary.ends_with('.'), "{}", spec.name);
-            let keyword = |spec: &&KeySpec| matches!(spec.begin, Begin::Keyword(..));
-            assert!(
-                spec.key_specs
-                    .iter()
-                    .filter(keyword)
-                    .all(|spec| spec.incomplete)
-            );
-            // Where one spec is incomplete, the server asks getkeys, and so must be able to.
-            let asks = spec.key_specs.iter().any(|spec| spec.incomplete);
-            assert_eq!(asks, spec.flags.contains("getkeys-api"), "{}", spec.name);
-        }
-    }
 }

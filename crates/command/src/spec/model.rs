@@ -3,13 +3,14 @@
 use super::{Access, ArgSpec, CommandSpec, Find, KeySpec};
 use crate::keys::KeyRule;
 
-const COUNTED: Find = Find::KeyNum {
+/// A number and as many keys.
+pub(super) const COUNTED: Find = Find::KeyNum {
     index: 0,
     first: 1,
     step: 1,
 };
 /// The next argument: more follow, but no range ends at a keyword.
-const NEXT: Find = Find::Range { last: 0, step: 1 };
+pub(super) const NEXT: Find = Find::Range { last: 0, step: 1 };
 /// All arguments to the end.
 const TO_END: Find = Find::Range { last: -1, step: 1 };
 
@@ -156,8 +157,8 @@ pub(super) static EXECUTE: CommandSpec = CommandSpec {
     keys: KeyRule::Counted,
     key_specs: &[
         KeySpec::first(Access::Read).incomplete(),
-        KeySpec::keyword(Access::Read, "INPUTS", COUNTED),
-        KeySpec::keyword(Access::Overwrite, "OUTPUTS", COUNTED),
+        KeySpec::keyword(Access::Read, "INPUTS", 2, COUNTED),
+        KeySpec::keyword(Access::Overwrite, "OUTPUTS", 2, COUNTED),
     ],
     summary: "Runs a model on tensors and stores its outputs.",
     complexity: "As the model does. The main thread does O(N) in the number of keys.",
@@ -193,8 +194,8 @@ pub(super) static RUN: CommandSpec = CommandSpec {
     keys: KeyRule::Listed,
     key_specs: &[
         KeySpec::first(Access::Read).incomplete(),
-        KeySpec::keyword(Access::Read, "INPUTS", NEXT),
-        KeySpec::keyword(Access::Overwrite, "OUTPUTS", TO_END),
+        KeySpec::keyword(Access::Read, "INPUTS", 2, NEXT),
+        KeySpec::keyword(Access::Overwrite, "OUTPUTS", 2, TO_END),
     ],
     summary: "Runs a model on tensors and stores its outputs. Deprecated, use AI.MODELEXECUTE.",
     complexity: "As the model does. The main thread does O(N) in the number of keys.",

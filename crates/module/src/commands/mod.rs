@@ -1,6 +1,7 @@
 //! The commands: registration, dispatch, one file a family.
 
 mod config;
+mod dag;
 mod info;
 mod model;
 mod run;
@@ -27,7 +28,7 @@ macro_rules! entry {
     }};
 }
 
-fn handlers() -> [(&'static str, RawCommand); 11] {
+fn handlers() -> [(&'static str, RawCommand); 15] {
     [
         entry!("AI.TENSORSET", tensor::set),
         entry!("AI.TENSORGET", tensor::get),
@@ -38,6 +39,10 @@ fn handlers() -> [(&'static str, RawCommand); 11] {
         entry!("AI.MODELEXECUTE", run::execute),
         entry!("AI.MODELRUN", run::run_deprecated),
         entry!("AI._MODELSCAN", model::scan),
+        entry!("AI.DAGEXECUTE", dag::execute),
+        entry!("AI.DAGEXECUTE_RO", dag::execute_ro),
+        entry!("AI.DAGRUN", dag::run),
+        entry!("AI.DAGRUN_RO", dag::run_ro),
         entry!("AI.INFO", info::info),
         entry!("AI.CONFIG", config::config),
     ]

@@ -6,7 +6,7 @@ use crate::keyspace;
 use crate::server::{Arg, Args, Ctx, Flags, Held};
 use crate::state::state;
 use redisai_command::{Error, ModelRun};
-use redisai_core::{BackendError, Status};
+use redisai_core::{BackendError, Status, Tensor};
 use redisai_engine::{Inputs, Outcome, Refused, Request};
 use smallvec::SmallVec;
 use std::sync::Arc;
@@ -25,7 +25,7 @@ pub(super) fn run_deprecated(ctx: Ctx<'_>, args: &Args<'_>) -> Result<(), Error>
 }
 
 /// A client that may not be blocked cannot wait for a run.
-fn may_block(ctx: Ctx<'_>) -> Result<Flags, Error> {
+pub(super) fn may_block(ctx: Ctx<'_>) -> Result<Flags, Error> {
     let flags = ctx.flags();
     if flags.no_blocking() {
         return Err(Error::NotInTransaction);
@@ -64,7 +64,8 @@ fn slice<'s, 'a>(args: &'s Args<'a>, range: &std::ops::Range<usize>) -> &'s [Arg
     args.all().get(range.clone()).unwrap_or_default()
 }
 
-type Keys = SmallVec<[Held; 2]>;
+/// Keys that get a tensor.
+pub(super) type Keys = SmallVec<[Held; 2]>;
 
 fn submit(request: Request, keys: Keys, waiting: Waiting<RunEnd>) {
     let client = waiting.id();
@@ -93,16 +94,15 @@ fn in_server_memory(outcome: Outcome) -> Outcome {
     let Outcome::Done(Ok(mut outputs)) = outcome else {
         return outcome;
     };
-    for tensor in outputs.iter_mut().flatten() {
-        if !tensor.buffer().is_foreign() {
-            continue;
-        }
-        match tensor.copied() {
-            Some(copy) => *tensor = Arc::new(copy),
-            None => return Outcome::Done(Err(no_memory())),
-        }
+    let copied = outputs.iter_mut().flatten().try_for_each(into_server_memory);
+    Outcome::Done(copied.map(|()| outputs))
+}
+
+pub(super) fn into_server_memory(tensor: &mut Arc<Tensor>) -> Result<(), BackendError> {
+    if tensor.buffer().is_foreign() {
+        *tensor = Arc::new(tensor.copied().ok_or_else(no_memory)?);
     }
-    Outcome::Done(Ok(outputs))
+    Ok(())
 }
 
 fn no_memory() -> BackendError {

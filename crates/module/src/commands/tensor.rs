@@ -32,7 +32,8 @@ fn limits(ctx: Ctx<'_>) -> Limits {
     }
 }
 
-fn hold(args: &Args<'_>, at: usize) -> Box<dyn Buffer> {
+/// A buffer over an argument: the server's string, unless it is short.
+pub(super) fn hold(args: &Args<'_>, at: usize) -> Box<dyn Buffer> {
     match args.get(at) {
         Some(arg) if arg.bytes().len() >= COPIED => Box::new(arg.hold()),
         Some(arg) => Box::new(AlignedBytes::copy_of(arg.bytes())),
@@ -50,7 +51,7 @@ pub(super) fn get(ctx: Ctx<'_>, args: &Args<'_>) -> Result<(), Error> {
 }
 
 /// Replies what the options ask for.
-fn reply(ctx: Ctx<'_>, options: TensorGet, tensor: &Tensor) {
+pub(super) fn reply(ctx: Ctx<'_>, options: TensorGet, tensor: &Tensor) {
     if options.meta {
         ctx.reply_array(if options.data.is_some() { 6 } else { 4 });
         ctx.reply_bulk(b"dtype");

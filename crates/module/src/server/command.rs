@@ -73,6 +73,13 @@ pub(crate) fn key_flags(access: Access) -> u32 {
         Access::Read => raw::REDISMODULE_CMD_KEY_RO | raw::REDISMODULE_CMD_KEY_ACCESS,
         Access::Overwrite => raw::REDISMODULE_CMD_KEY_OW | raw::REDISMODULE_CMD_KEY_UPDATE,
         Access::Delete => raw::REDISMODULE_CMD_KEY_RM | raw::REDISMODULE_CMD_KEY_DELETE,
+        Access::Update => {
+            raw::REDISMODULE_CMD_KEY_RW
+                | raw::REDISMODULE_CMD_KEY_ACCESS
+                | raw::REDISMODULE_CMD_KEY_UPDATE
+        }
+        // The server wants one of RO, RW, OW, RM even here.
+        Access::Route => raw::REDISMODULE_CMD_KEY_RO | raw::REDISMODULE_CMD_KEY_NOT_KEY,
     }
 }
 
@@ -213,6 +220,9 @@ impl Arena {
         }
         if arg.multiple {
             flags |= raw::REDISMODULE_CMD_ARG_MULTIPLE;
+        }
+        if arg.token_repeats {
+            flags |= raw::REDISMODULE_CMD_ARG_MULTIPLE_TOKEN;
         }
         raw::RedisModuleCommandArg {
             name: self.text(arg.name),

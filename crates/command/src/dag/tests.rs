@@ -1,0 +1,1 @@
+//! The error tables and forms of the DAG commands.
