@@ -1,8 +1,12 @@
 //! The commands of the hot path are read without an allocation.
 
-use redisai_command::{Limits, ModelRun, TensorGet, TensorSet, command, keys};
+use redisai_command::{
+    Dag, DagKeys, DagKind, Error, Limits, ModelRun, TensorGet, TensorSet, command, keys,
+};
+use redisai_core::{Buffer, Tensor};
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
+use std::sync::Arc;
 
 thread_local! {
     static COUNT: Cell<usize> = const { Cell::new(0) };
@@ -64,6 +68,38 @@ fn the_hot_path_allocates_nothing() {
         found
     });
     assert_eq!((count, found), (0, 3));
+}
+
+/// A model of one input and one output.
+struct Keys;
+
+impl DagKeys for Keys {
+    fn tensor(&mut self, _at: usize) -> Result<Arc<Tensor>, Error> {
+        Err(Error::TensorKeyEmpty)
+    }
+
+    fn model(&mut self, _at: usize) -> Result<Option<(usize, usize)>, Error> {
+        Ok(Some((1, 1)))
+    }
+
+    fn script(&mut self, _at: usize) -> Result<(), Error> {
+        Err(Error::ScriptKeyEmpty)
+    }
+
+    fn hold(&mut self, _at: usize) -> Box<dyn Buffer> {
+        Box::new(Vec::new())
+    }
+}
+
+#[test]
+fn a_small_dag_allocates_its_slots() {
+    let text = b"AI.DAGEXECUTE ROUTING r |> AI.TENSORSET x FLOAT 0 BLOB  \
+                 |> AI.MODELEXECUTE m INPUTS 1 x OUTPUTS 1 y |> AI.TENSORGET y BLOB";
+    let argv: Vec<&[u8]> = text.split(|&byte| byte == b' ').collect();
+    let limits = Limits::stream();
+    let (count, dag) = allocations(|| Dag::parse(&argv, DagKind::Execute, &limits, &mut Keys));
+    // The list of slots, the tensor in the first, and the buffer that this test makes for it.
+    assert_eq!((count, dag.unwrap().ops.len()), (3, 3));
 }
 
 #[test]

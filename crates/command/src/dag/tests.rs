@@ -1,1 +1,0 @@
-//! The error tables and forms of the DAG commands.
