@@ -206,6 +206,9 @@ fn counters() -> usize {
 }
 
 fn percentiles(times: &Histogram<u32>) -> Percentiles {
+    if times.is_empty() {
+        return Percentiles::default();
+    }
     Percentiles {
         count: times.len(),
         p50: times.value_at_quantile(0.5),

@@ -150,7 +150,9 @@ impl<T: Waiting> Gate<T> {
     /// Has all that sleep look again.
     pub(crate) fn poke(&self) {
         // A worker that has read the clock before it moved sleeps once the lock is free.
-        drop(lock(&self.inner));
+        let mut inner = lock(&self.inner);
+        inner.woken = inner.sleeping;
+        drop(inner);
         self.arrived.notify_all();
     }
 
@@ -247,6 +249,12 @@ impl<T: Waiting> Gate<T> {
     pub(crate) fn lengths(&self) -> (usize, usize) {
         let inner = lock(&self.inner);
         (inner.queue.len(), inner.queue.peak())
+    }
+
+    /// Whether a worker has looked and found nothing to do since the last change.
+    #[cfg(all(test, not(loom)))]
+    pub(crate) fn rests(&self) -> bool {
+        lock(&self.inner).worker_free()
     }
 
     /// Ends all waiting: takes nothing more and gives what stood in line.

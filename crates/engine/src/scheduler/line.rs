@@ -1,8 +1,9 @@
 //! The jobs of one model that wait: pure data.
 //!
-//! A job joins the last group of its kind if it fits there, else it begins a group at the end. So
-//! groups stand in the order of their first jobs, jobs of a kind keep their order, and a job is
-//! overtaken at most by what still fits into groups in front of it.
+//! A job joins the last group of its kind if it fits there, else it begins a group at the end, and
+//! the one that it did not fit into is full. So groups stand in the order of their first jobs, and a
+//! job is overtaken at most by what still fits into groups in front of it. While the first group
+//! waits, what is full, or must run alone, need not wait behind it.
 
 use super::decide::{Decision, Head, NEVER, Policy, decide};
 use super::learn::Learned;
@@ -49,6 +50,9 @@ struct Group<T> {
     items: Items<T>,
     rows: u64,
     class: u64,
+    /// Its one job has no rows, or all that a run may have.
+    alone: bool,
+    /// Nothing can join.
     full: bool,
     deadline: u64,
 }
@@ -117,11 +121,13 @@ impl<T: Waiting> Line<T> {
             return true;
         }
         let (class, rows) = (item.class(), item.rows());
+        let most = self.policy.most;
         if rows > 0 {
             self.learned.arrived(class, item.since());
-            let most = self.policy.most;
+        }
+        if rows > 0 && rows < most {
             let mut groups = self.groups.iter_mut().rev().take(LOOK_BACK);
-            let last = groups.find(|group| group.rows > 0 && group.class == class);
+            let last = groups.find(|group| !group.alone && group.class == class);
             if let Some(group) = last.filter(|group| !group.full) {
                 if group.rows + rows <= most {
                     group.join(item, spare);
@@ -133,7 +139,7 @@ impl<T: Waiting> Line<T> {
                 self.full += 1;
             }
         }
-        let group = Group::new(item, self.policy.most);
+        let group = Group::new(item, most);
         self.full += usize::from(group.full);
         self.groups.push_back(group);
         true
@@ -192,26 +198,20 @@ impl<T: Waiting> Line<T> {
 
     /// Takes up to `rows` rows of the group at `at`, one job at least.
     pub(crate) fn take(&mut self, at: usize, rows: u64) -> Items<T> {
-        if self.batches()
-            && let Some(group) = self.groups.get(at)
-            && group.items.len() > 1
-        {
-            let trial = if self.policy.min == 0 && !self.hurry {
-                self.learned.trial(self.policy.most, group.rows)
+        let group = self.groups.get(at);
+        if let Some(group) = group.filter(|group| group.items.len() > 1) {
+            let rows = if self.alone {
+                1
+            } else if self.policy.min > 0 || self.hurry {
+                rows
             } else {
-                None
+                self.learned
+                    .trial(self.policy.most, group.rows)
+                    .unwrap_or(rows)
             };
-            let rows = trial.unwrap_or(rows);
             if group.rows > rows {
                 return self.split(at, rows);
             }
-        } else if self.alone
-            && self
-                .groups
-                .get(at)
-                .is_some_and(|group| group.items.len() > 1)
-        {
-            return self.split(at, 1);
         }
         let items = self.remove(at).map_or_else(Items::new, |group| group.items);
         if self.groups.is_empty() && self.groups.capacity() > KEEP {
@@ -243,7 +243,7 @@ impl<T: Waiting> Line<T> {
                 .groups
                 .iter()
                 .skip(at + 1)
-                .any(|group| group.class == class && group.rows > 0);
+                .any(|group| group.class == class && !group.alone);
             if !behind && let Some(group) = self.groups.get_mut(at) {
                 group.full = false;
                 self.full -= 1;
@@ -286,6 +286,7 @@ impl<T: Waiting> Group<T> {
         Self {
             rows,
             class: item.class(),
+            alone: rows == 0 || rows >= most,
             full: most > 0 && (rows == 0 || rows >= most),
             deadline: item.deadline(),
             items: SmallVec::from_buf([item]),

@@ -44,6 +44,7 @@ pub(super) struct State {
     missing: BTreeSet<BackendKind>,
     opened: BTreeMap<BackendKind, usize>,
     most_runs: u32,
+    no_batching: bool,
     loads: Vec<String>,
     pub(super) started: Vec<(u64, String, u64)>,
     cancelled: BTreeSet<u64>,
@@ -81,6 +82,11 @@ impl FakeBackends {
     /// What backends opened from now on say of `max_concurrent_runs`.
     pub fn set_most_runs(&self, most: u32) {
         self.change(|state| state.most_runs = most);
+    }
+
+    /// Whether backends opened from now on join requests.
+    pub fn set_batching(&self, batching: bool) {
+        self.change(|state| state.no_batching = !batching);
     }
 
     /// Lets `count` more runs or loads that wait go on.
@@ -137,6 +143,11 @@ impl FakeBackends {
     /// Has each run call this, with dimension 0 of its first input: to make time pass in it.
     pub fn set_during(&self, during: impl Fn(i64) + Send + Sync + 'static) {
         self.change(|state| state.during = Some(Arc::new(during)));
+    }
+
+    /// Runs that go on now.
+    pub fn running(&self) -> usize {
+        locked(&self.state).running
     }
 
     /// How often a kind was opened, failures included.
@@ -203,7 +214,7 @@ impl BackendSource for FakeSource {
                 name: kind.name().to_owned(),
                 library: String::from_utf8_lossy(path).into_owned(),
                 capabilities: Capabilities {
-                    batching: true,
+                    batching: !state.no_batching,
                     cancellation: true,
                     max_concurrent_runs: state.most_runs,
                     ..Capabilities::default()

@@ -1,11 +1,14 @@
 //! Tests of the engine with a backend and a clock made for them.
 
+mod batches;
 mod builds;
 mod deadlines;
 mod limits;
+mod minimum;
 mod overruns;
 mod runs;
 mod stress;
+mod waits;
 
 use crate::testing::{FakeBackends, FakeClock, FakeSource};
 use crate::{Config, Engine, Inputs, JobHandle, Model, Outcome, Request};
@@ -69,6 +72,41 @@ impl Rig {
         let model = self.unbuilt(blob);
         self.engine.build_here(&model).unwrap();
         model
+    }
+
+    /// A model that is ready and joins requests.
+    pub(crate) fn batched(&self, blob: &str, batch: Batch) -> Arc<Model> {
+        let model = self.engine.model(ModelDef {
+            batch,
+            ..def(BackendKind::Onnx, blob, "CPU")
+        });
+        self.engine.build_here(&model).unwrap();
+        model
+    }
+
+    /// Keeps the one worker busy until the next [`FakeBackends::release`].
+    pub(crate) fn occupy(&self) -> Pending {
+        let started = self.backends.runs().len();
+        let job = self.submit(&self.model("hold"), None);
+        self.backends.wait_started(started + 1);
+        job
+    }
+
+    /// Hands in a run of these inputs and one output.
+    pub(crate) fn submit_inputs(
+        &self,
+        model: &Arc<Model>,
+        inputs: impl IntoIterator<Item = Arc<Tensor>>,
+        timeout_ms: Option<u64>,
+    ) -> Pending {
+        let (completion, ended) = watcher();
+        let request = Request {
+            timeout: timeout_ms.map(Duration::from_millis),
+            inputs: inputs.into_iter().collect(),
+            ..request(model)
+        };
+        let handle = self.engine.submit(request, completion).unwrap();
+        Pending { handle, ended }
     }
 
     /// Hands in a run of one input and one output.
@@ -179,6 +217,21 @@ pub(crate) fn request(model: &Arc<Model>) -> Request {
 
 pub(crate) fn tensor(dims: &[i64]) -> Arc<Tensor> {
     Arc::new(Tensor::zeros(DType::Float, Shape::new(dims).unwrap()).unwrap())
+}
+
+/// A matrix of INT8 of which each byte is `value`.
+pub(crate) fn bytes(rows: i64, columns: i64, value: u8) -> Arc<Tensor> {
+    let shape = Shape::new(&[rows, columns]).unwrap();
+    let data = vec![value; shape.elements()];
+    Arc::new(Tensor::new(DType::UInt8, shape, Box::new(data)).unwrap())
+}
+
+/// `BATCHSIZE`, nothing else.
+pub(crate) fn size(size: u64) -> Batch {
+    Batch {
+        size,
+        ..Batch::default()
+    }
 }
 
 pub(crate) fn def(backend: BackendKind, blob: &str, device: &str) -> ModelDef {
