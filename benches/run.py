@@ -22,8 +22,18 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT / "benches"), str(ROOT / "build_backend")]
 
 import native  # noqa: E402 (found by the line above)
-from suite import figures, models, picture, report  # noqa: E402
+from suite import commands, dags, models, picture, report  # noqa: E402
 from suite.bench import ALONE, PIN, Bench  # noqa: E402
+
+GROUPS = {
+    "dag": dags.dag,
+    "mlp": dags.mlp,
+    "conv": dags.conv,
+    "tiny": commands.tiny,
+    "tensors": commands.tensors,
+    "memory": commands.memory,
+    "idle": commands.idle,
+}
 
 
 def main() -> int:
@@ -62,10 +72,10 @@ def _measure(bench: Bench, only: list[str], repetitions: int) -> list[dict[str, 
     found = []
     for number in range(1, repetitions + 1):
         values: dict[str, float] = {}
-        for name in only or figures.GROUPS:
+        for name in only or GROUPS:
             load = os.getloadavg()[0]
             print(f"repetition {number} of {repetitions}: {name} (load {load:.1f})", flush=True)
-            values |= figures.GROUPS[name](bench)
+            values |= GROUPS[name](bench)
         found.append(values)
     shutil.rmtree(bench.folder, ignore_errors=True)
     return found
@@ -101,7 +111,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument(
         "--alone", action="store_true", help="real-time class, on a busy machine (needs root)"
     )
-    parser.add_argument("--only", nargs="+", choices=list(figures.GROUPS), default=[])
+    parser.add_argument("--only", nargs="+", choices=list(GROUPS), default=[])
     parser.add_argument("--server", help="path, or a wheel's name; default: on PATH, else embedded")
     parser.add_argument("--module", type=Path, help="another module than this package's")
     parser.add_argument("--out", type=Path, default=ROOT / "bench-results")

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import astuple, dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -31,10 +31,12 @@ Command = Sequence[bytes | str | int]
 
 @dataclass(frozen=True)
 class Loaded:
-    """What a load measured."""
+    """What a load, or the reference, measured."""
 
     rate: float
+    """Requests a second; samples a second of the reference."""
     p50: float
+    """Microseconds."""
     p99: float
     cpu_us: float
     """CPU time of the server, microseconds a request."""
@@ -56,16 +58,20 @@ class Bench:
     pin: Sequence[str] = PIN
     folder: Path = field(default_factory=lambda: Path(tempfile.mkdtemp(prefix="redisai-bench-")))
 
+    @property
+    def long_s(self) -> float:
+        """Seconds of a slice where a run takes milliseconds."""
+        return 2 * self.slice_s
+
     # Servers -----------------------------------------------------------------------------------
 
     def ours(self, *, pinned: bool = True) -> Server:
         """A fresh server with the product."""
         return self._server(self.module, MODULE_ARGS, pinned)
 
-    def with_floor(self) -> Server:
-        """A fresh server with the floor module, which has loaded tiny and holds its input."""
+    def with_floor(self, model: Model) -> Server:
+        """A fresh server with the floor module, which has loaded a model and holds its input."""
         server = self._server(self.floor, (), pinned=True).start()
-        model = self.models["tiny"]
         server.execute("FLOOR.LOAD", onnxruntime_library(self.module), model.blob)
         server.execute("FLOOR.HOLD", model.input.tobytes())
         assert_same(server.execute("FLOOR.RUNHELD"), model)
@@ -88,8 +94,12 @@ class Bench:
         connections: int = 1,
         seconds: float | None = None,
         pinned: bool = True,
+        rate: float = 0,
     ) -> Loaded:
-        """Runs a closed loop; each request is a pipeline of commands, one for each connection."""
+        """Runs a closed loop; each request is a pipeline of commands, one for each connection.
+
+        With a rate, requests come at Poisson times instead, so many a second over all connections.
+        """
         command = [*(self.pin if pinned else ()), str(self.load), "--port", str(server.port)]
         for index, pipeline in enumerate(requests):
             path = self.folder / f"request-{index}"
@@ -97,7 +107,7 @@ class Bench:
             command += ["--request", str(path)]
         time = seconds or self.slice_s
         command += ["--replies", str(len(requests[0])), "--connections", str(connections)]
-        command += ["--seconds", str(time), "--warmup", str(time / 4)]
+        command += ["--seconds", str(time), "--warmup", str(time / 4), "--rate", str(rate)]
         before = cpu_seconds(server.pid)
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode != 0:
@@ -108,35 +118,29 @@ class Bench:
         cpu_us = cpu / said["all_requests"] * 1e6
         return Loaded(said["rate"], latency["p50"], latency["p99"], cpu_us)
 
-    def reference(self, model: Model, batch: int, seconds: float) -> float:
-        """Samples a second of ONNX Runtime alone, pinned."""
+    def reference(self, model: Model, batch: int, seconds: float, pinned: bool) -> Loaded:
+        """Runs ONNX Runtime alone, in a process of its own."""
         script = Path(__file__).with_name("reference.py")
-        command = [
-            *self.pin,
-            sys.executable,
-            str(script),
-            str(model.path),
-            str(batch),
-            str(seconds),
-        ]
+        words = [sys.executable, script, model.path, batch, seconds]
+        command = [*(self.pin if pinned else ()), *map(str, words)]
         done = subprocess.run(command, capture_output=True, text=True, check=True)
-        return float(json.loads(done.stdout)["rate"])
+        return Loaded(**json.loads(done.stdout))
 
-    def in_turns(self, *sides: Callable[[], float]) -> list[float]:
+    def in_turns(self, *sides: Callable[[], Loaded]) -> list[Loaded]:
         """Measures each side in slices that take turns, so that the machine's moods hit all.
 
-        Gives the median of each side's slices.
+        Gives the medians of each side's slices.
         """
-        found: list[list[float]] = [[] for _ in sides]
+        found: list[list[tuple[float, ...]]] = [[] for _ in sides]
         for _ in range(self.slices):
             for side, values in zip(sides, found, strict=True):
-                values.append(side())
-        return [statistics.median(values) for values in found]
+                values.append(astuple(side()))
+        return [Loaded(*map(statistics.median, zip(*values, strict=True))) for values in found]
 
 
-def store(server: Server, model: Model) -> None:
+def store(server: Server, model: Model, *options: str | int) -> None:
     """Stores a model and its sample and checks the output once."""
-    server.execute("AI.MODELSTORE", model.name, "ONNX", "CPU", "BLOB", model.blob)
+    server.execute("AI.MODELSTORE", model.name, "ONNX", "CPU", *options, "BLOB", model.blob)
     server.execute(*tensor_set(f"{model.name}:x", model.shape, model.input.tobytes()))
     server.execute(*execute(model.name, f"{model.name}:x", f"{model.name}:y"))
     assert_same(server.execute("AI.TENSORGET", f"{model.name}:y", "BLOB"), model)

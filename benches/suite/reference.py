@@ -1,6 +1,6 @@
 """ONNX Runtime in this process, one thread: a program, so that it can be pinned.
 
-python reference.py MODEL BATCH SECONDS     prints {"rate": samples a second, "runs": …}
+python reference.py MODEL BATCH SECONDS     prints what `Loaded` has: samples a second, us
 
 """
 
@@ -25,7 +25,7 @@ def session(path: Path) -> onnxruntime.InferenceSession:
     return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
 
 
-def rate(path: Path, batch: int, seconds: float) -> dict[str, float]:
+def measure(path: Path, batch: int, seconds: float) -> dict[str, float]:
     """Runs a model again and again."""
     runner = session(path)
     sample = [dim if isinstance(dim, int) else batch for dim in runner.get_inputs()[0].shape]
@@ -33,12 +33,16 @@ def rate(path: Path, batch: int, seconds: float) -> dict[str, float]:
     warm = time.perf_counter() + min(0.5, seconds / 4)
     while time.perf_counter() < warm:
         runner.run(None, feed)
-    runs, begin = 0, time.perf_counter()
-    while (now := time.perf_counter()) < begin + seconds:
+    ends, busy = [time.perf_counter()], time.process_time()
+    while ends[-1] < ends[0] + seconds:
         runner.run(None, feed)
-        runs += 1
-    return {"rate": runs * batch / (now - begin), "runs": runs}
+        ends.append(time.perf_counter())
+    busy = time.process_time() - busy
+    samples = batch * (len(ends) - 1)
+    p50, p99 = np.quantile(np.diff(ends), [0.5, 0.99]) * 1e6
+    rate = samples / (ends[-1] - ends[0])
+    return {"rate": rate, "p50": p50, "p99": p99, "cpu_us": busy / samples * 1e6}
 
 
 if __name__ == "__main__":
-    print(json.dumps(rate(Path(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3]))))
+    print(json.dumps(measure(Path(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3]))))

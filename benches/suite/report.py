@@ -65,12 +65,12 @@ def rows(found: list[dict[str, float]]) -> list[Row]:
 def table(rows: list[Row]) -> str:
     """The table as text."""
     verdicts = {True: "yes", False: "NO", None: ""}
-    lines = [f"{'':13}{'':58}{'median':>9}{'low':>9}{'high':>9}  {'target':9}reached"]
+    lines = [f"{'':14}{'':58}{'median':>9}{'low':>9}{'high':>9}  {'target':9}reached"]
     for row in rows:
         numbers = (row.median, min(row.values), max(row.values))
         cells = "".join(f"{number:>9.3g}" for number in numbers)
         unit = "" if row.figure.unit == "x" else f" [{row.figure.unit}]"
-        text = f"{row.figure.name:13}{row.figure.text + unit:58}"
+        text = f"{row.figure.name:14}{row.figure.text + unit:58}"
         lines.append(f"{text}{cells}  {row.target:9}{verdicts[row.reached]}".rstrip())
     return "\n".join(lines)
 
