@@ -29,6 +29,9 @@ pub struct Config {
     /// Whether a worker may wait a moment for more rows where that pays (`BATCH_WAIT auto`), for
     /// models without a minimum.
     pub batch_wait: bool,
+    /// Whether [`Engine::run_inline`](crate::Engine::run_inline) runs anything. The door says yes
+    /// only where the option `INLINE_RUNS` does and a run uses one thread (`INTRA_OP_PARALLELISM`).
+    pub inline_runs: bool,
     /// Whether [`Engine::build_background`](crate::Engine::build_background) builds
     /// (`BUILD_SESSIONS eager`) or leaves it to the first use (`lazy`).
     pub eager: bool,
@@ -53,6 +56,7 @@ impl Default for Config {
             cancel_grace_ms: 100,
             max_replaced_workers: 4,
             batch_wait: true,
+            inline_runs: false,
             eager: true,
             reap_limit_values: 1_024,
             reap_limit_bytes: 256 << 20,

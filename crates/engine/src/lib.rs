@@ -27,6 +27,7 @@ mod dag;
 mod engine;
 mod error;
 mod info;
+mod inline;
 mod job;
 mod model;
 mod registry;

@@ -2,6 +2,7 @@
 
 use crate::BatchInfo;
 use crate::build::Waiter;
+use crate::inline::Short;
 use crate::scheduler::{DeviceQueue, LineId, NEVER, Policy};
 use crate::session::Session;
 use crate::shared::Shared;
@@ -18,6 +19,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 pub struct Model {
     def: ModelDef,
     stats: Stats,
+    short: Short,
     pub(crate) shared: Arc<Shared>,
     /// Set by the first build. A session built anew comes from the same bytes and says the same.
     signature: OnceLock<(Signature, Names)>,
@@ -89,6 +91,7 @@ impl Model {
         Self {
             def,
             stats: Stats::default(),
+            short: Short::default(),
             shared,
             signature: OnceLock::new(),
             place: OnceLock::new(),
@@ -262,6 +265,11 @@ impl Model {
             },
             wait: self.shared.config.batch_wait,
         }
+    }
+
+    /// How long its runs take.
+    pub(crate) fn short(&self) -> &Short {
+        &self.short
     }
 
     /// Where its jobs wait; `None` before its first build.

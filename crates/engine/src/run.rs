@@ -6,7 +6,8 @@ use crate::scheduler::{Fate, Jobs, NEVER, Slot};
 use crate::session::{Permit, Session};
 use crate::shared::{Shared, next_run};
 use crate::sync::guarded;
-use crate::{EngineError, Inputs, Request, build};
+use crate::ticket::End;
+use crate::{EngineError, Inputs, Outcome, Request, build};
 use redisai_core::{BackendError, Run, RunOutput, Status};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -173,5 +174,42 @@ fn enqueue(job: Arc<Job>) {
         job.fail(error);
     } else if let Err((job, error)) = queue.push(job) {
         job.fail(error.into());
+    }
+}
+
+/// What the client hears. A run that its own deadline has stopped timed out, whoever saw it first:
+/// the backend, which knows the deadline too, can be ahead of the timer.
+pub(crate) fn outcome(
+    result: Result<RunOutput, BackendError>,
+    deadline: u64,
+    now: u64,
+) -> (End, Outcome) {
+    match result {
+        Err(error) if error.status == Status::Cancelled && deadline != 0 && now >= deadline => {
+            (End::Expired, Outcome::TimedOut)
+        }
+        result => (End::Done, Outcome::Done(result)),
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_run_that_its_own_deadline_stopped_timed_out() {
+        let failed = |status| Err(BackendError::new(status, "stopped"));
+        let name = |result, deadline, now| match outcome(result, deadline, now) {
+            (End::Expired, Outcome::TimedOut) => "timed out",
+            (End::Done, Outcome::Done(Err(_))) => "error",
+            (End::Done, Outcome::Done(Ok(_))) => "ok",
+            _ => "else",
+        };
+        assert_eq!(name(failed(Status::Cancelled), 5, 5), "timed out");
+        // The limit of the backend's runs stopped it, or there was no deadline.
+        assert_eq!(name(failed(Status::Cancelled), 6, 5), "error");
+        assert_eq!(name(failed(Status::Cancelled), 0, 5), "error");
+        assert_eq!(name(failed(Status::RunFailed), 5, 5), "error");
+        assert_eq!(name(Ok(RunOutput::new()), 5, 9), "ok");
     }
 }

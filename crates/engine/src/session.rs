@@ -74,7 +74,6 @@ impl Permit {
     }
 
     /// A permit for the calling thread, if there is one at once.
-    #[allow(dead_code, reason = "for runs without a hand-off")]
     pub(crate) fn try_now(model: &Model) -> Option<Self> {
         match model.limited_line() {
             None => Some(Self(None)),

@@ -103,8 +103,13 @@ impl Dag {
                 drop(state);
                 self.shared.reaper.push(Box::new(result));
             }
-            // All jobs have the same deadline: each is ended, and its run stopped, by the timer.
-            Outcome::TimedOut => self.end_early(state, true),
+            Outcome::TimedOut => {
+                // The others have the same deadline. The timer would come to them one by one, and a
+                // worker could start one meanwhile.
+                let jobs = state.progress.running();
+                self.end_early(state, true);
+                self.shared.timer.expire(&self.shared, jobs);
+            }
             // Dropped because an operation before it failed.
             Outcome::Gone => {}
         }
@@ -132,10 +137,6 @@ impl Dag {
     /// See [`super::DagHandle::gone`].
     pub(super) fn gone(self: &Arc<Self>) {
         let mut state = lock(&self.state);
-        // After a deadline the jobs are the timer's: it stops their runs, this would not.
-        if state.completion.is_none() {
-            return;
-        }
         let jobs = state.progress.running();
         self.end_early(state, false);
         for job in jobs {

@@ -192,4 +192,6 @@ fn finish(completion: DagCompletion, outcome: DagOutcome) {
 }
 
 #[cfg(all(test, not(loom)))]
+mod property;
+#[cfg(all(test, not(loom)))]
 mod tests;

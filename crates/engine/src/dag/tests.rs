@@ -1,11 +1,13 @@
 //! DAGs over the fake backends.
 
 use super::*;
-use crate::Config;
-use crate::tests::{PATIENCE, Rig, tensor};
+use crate::tests::{Bell, PATIENCE, Pending, Rig, Traced, def, tensor};
+use crate::{Config, StatsView};
+use redisai_core::{BackendKind, DType, ModelDef, Shape};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, channel};
 
-fn op(model: &Arc<Model>, inputs: &[usize], outputs: &[usize]) -> DagOp {
+pub(super) fn op(model: &Arc<Model>, inputs: &[usize], outputs: &[usize]) -> DagOp {
     DagOp {
         model: Arc::clone(model),
         inputs: inputs.iter().copied().collect(),
@@ -13,31 +15,470 @@ fn op(model: &Arc<Model>, inputs: &[usize], outputs: &[usize]) -> DagOp {
     }
 }
 
-fn run(rig: &Rig, slots: Slots, ops: Vec<DagOp>) -> (DagHandle, Receiver<DagOutcome>) {
-    let (send, receive) = channel();
-    let request = DagRequest {
-        slots,
-        ops,
-        timeout: None,
-    };
-    let done = Box::new(move |outcome| send.send(outcome).unwrap());
-    (rig.engine.submit_dag(request, done), receive)
+/// Two workers a queue.
+fn pair() -> Rig {
+    Rig::with(Config {
+        threads_per_queue: 2,
+        ..Config::default()
+    })
+}
+
+/// A model that is ready, on a device.
+fn on(rig: &Rig, device: &str, blob: &str) -> Arc<Model> {
+    let model = rig.engine.model(def(BackendKind::Onnx, blob, device));
+    rig.engine.build_here(&model).unwrap();
+    model
+}
+
+/// A DAG in flight.
+struct Flight {
+    handle: DagHandle,
+    ended: Receiver<DagOutcome>,
+}
+
+impl Flight {
+    /// Hands in operations over one filled slot and `empty` more.
+    fn new(rig: &Rig, empty: usize, ops: Vec<DagOp>, timeout_ms: Option<u64>) -> Self {
+        let mut slots = vec![Some(tensor(&[2, 3]))];
+        slots.resize(1 + empty, None);
+        Self::over(rig, slots, ops, timeout_ms)
+    }
+
+    fn over(rig: &Rig, slots: Slots, ops: Vec<DagOp>, timeout_ms: Option<u64>) -> Self {
+        let (send, ended) = channel();
+        let timeout = timeout_ms.map(Duration::from_millis);
+        let request = DagRequest {
+            slots,
+            ops,
+            timeout,
+        };
+        let done = Box::new(move |outcome| {
+            // A test that is over has dropped the receiver.
+            let _ = send.send(outcome);
+        });
+        let handle = rig.engine.submit_dag(request, done);
+        Self { handle, ended }
+    }
+
+    fn end(&self) -> DagOutcome {
+        let outcome = self.ended.recv_timeout(PATIENCE).unwrap();
+        assert!(self.ended.try_recv().is_err(), "completed twice");
+        outcome
+    }
+
+    fn result(&self) -> DagResult {
+        match self.end() {
+            DagOutcome::Done(result) => result,
+            DagOutcome::TimedOut => panic!("timed out"),
+            DagOutcome::Gone => panic!("gone"),
+        }
+    }
+
+    /// The ends of the operations in short: errors by their text.
+    fn ends(&self) -> Vec<String> {
+        let result = self.result();
+        result.ops.iter().map(short).collect()
+    }
+}
+
+fn short(end: &OpEnd) -> String {
+    match end {
+        OpEnd::Done => "done".to_owned(),
+        OpEnd::Failed(error) => error.to_string(),
+        OpEnd::NotRun => "not run".to_owned(),
+    }
+}
+
+/// Waits until a model has counted so many runs.
+fn wait_calls(model: &Arc<Model>, calls: u64) -> StatsView {
+    let begun = std::time::Instant::now();
+    while model.stats().view().calls < calls {
+        assert!(begun.elapsed() < PATIENCE, "{:?}", model.stats().view());
+        std::thread::yield_now();
+    }
+    model.stats().view()
 }
 
 #[test]
-fn a_chain_hands_its_tensor_on() {
-    let rig = Rig::with(Config {
-        threads_per_queue: 2,
-        ..Config::default()
-    });
-    let model = rig.model("echo");
-    let input = tensor(&[2, 3]);
-    let slots = vec![Some(Arc::clone(&input)), None, None];
-    let ops = vec![op(&model, &[0], &[1]), op(&model, &[1], &[2])];
-    let (_handle, ended) = run(&rig, slots, ops);
-    let DagOutcome::Done(result) = ended.recv_timeout(PATIENCE).unwrap() else {
+fn a_dag_without_operations_ends_at_once() {
+    let rig = Rig::new();
+    let flight = Flight::new(&rig, 1, Vec::new(), Some(1));
+    let result = flight.ended.try_recv().unwrap();
+    let DagOutcome::Done(result) = result else {
         panic!("it ended early");
     };
-    assert_eq!(result.ops, [OpEnd::Done, OpEnd::Done]);
-    assert!(Arc::ptr_eq(result.slots[2].as_ref().unwrap(), &input));
+    assert!(result.ops.is_empty() && result.slots[0].is_some() && result.slots[1].is_none());
+    flight.handle.gone();
+}
+
+#[test]
+fn one_operation_is_a_plain_request() {
+    let rig = Rig::new();
+    let input = tensor(&[2, 3]);
+    let slots = || vec![None, Some(Arc::clone(&input))];
+    let flight = Flight::over(
+        &rig,
+        slots(),
+        vec![op(&rig.model("echo"), &[1], &[0])],
+        None,
+    );
+    assert!(matches!(flight.handle.0, Inner::One(_)));
+    let result = flight.result();
+    assert_eq!(result.ops, [OpEnd::Done]);
+    assert!(Arc::ptr_eq(result.slots[0].as_ref().unwrap(), &input));
+
+    let ends = |model: Arc<Model>, input: usize| {
+        Flight::over(&rig, slots(), vec![op(&model, &[input], &[0])], None).ends()
+    };
+    assert_eq!(ends(rig.model("fail"), 1), ["it failed"]);
+    assert_eq!(
+        ends(rig.model("echo 2 1"), 1),
+        ["Number of keys given as INPUTS here does not match model definition"]
+    );
+    assert_eq!(ends(rig.model("echo"), 0), [no_tensor().text]);
+    assert_eq!(ends(rig.model("echo"), 7), [no_tensor().text]);
+    assert_eq!(ends(rig.unbuilt("badload"), 1), ["bad model"]);
+    rig.engine.shutdown();
+    assert_eq!(
+        ends(rig.unbuilt("echo"), 1),
+        ["ERR The server is shutting down"]
+    );
+}
+
+#[test]
+fn one_operation_ends_early_as_a_plain_request_does() {
+    let rig = Rig::new();
+    let hold = rig.model("hold");
+    let flight = Flight::new(&rig, 1, vec![op(&hold, &[0], &[1])], Some(50));
+    rig.backends.wait_started(1);
+    rig.pass(50);
+    assert!(matches!(flight.end(), DagOutcome::TimedOut));
+    let flight = Flight::new(&rig, 1, vec![op(&hold, &[0], &[1])], None);
+    rig.backends.wait_started(2);
+    flight.handle.gone();
+    assert!(matches!(flight.end(), DagOutcome::Gone));
+    rig.backends.release(1);
+    assert_eq!(wait_calls(&hold, 2).errors, 1);
+}
+
+#[test]
+fn independent_operations_run_side_by_side() {
+    // On one device that has two workers, and on two devices.
+    let (pair, two) = (pair(), Rig::new());
+    for (rig, device) in [(&pair, "CPU"), (&two, "CPU:1")] {
+        let (first, second) = (on(rig, "CPU", "hold"), on(rig, device, "hold"));
+        let join = on(rig, "CPU", "echo 2 1");
+        let ops = vec![
+            op(&first, &[0], &[1]),
+            op(&second, &[0], &[2]),
+            op(&join, &[1, 2], &[3]),
+        ];
+        let flight = Flight::new(rig, 3, ops, None);
+        rig.backends.wait_started(2);
+        assert_eq!(rig.backends.runs(), ["hold", "hold"]);
+        rig.backends.release(2);
+        let result = flight.result();
+        assert_eq!(result.ops, [OpEnd::Done, OpEnd::Done, OpEnd::Done]);
+        assert!(result.slots.iter().all(Option::is_some));
+    }
+}
+
+#[test]
+fn an_operation_waits_for_a_session() {
+    let rig = Rig::new();
+    let (echo, slow) = (rig.model("echo"), rig.unbuilt("holdload"));
+    let ops = vec![op(&slow, &[0], &[1]), op(&echo, &[1], &[2])];
+    let flight = Flight::new(&rig, 2, ops, Some(60_000));
+    rig.backends.wait_loads(2);
+    assert!(flight.ended.try_recv().is_err());
+    rig.backends.release(1);
+    assert_eq!(flight.ends(), ["done", "done"]);
+}
+
+#[test]
+fn what_stands_before_a_failure_runs_to_its_end() {
+    let rig = pair();
+    let (hold, fail, echo) = (rig.model("hold"), rig.model("fail"), rig.model("echo"));
+    let ops = vec![
+        op(&hold, &[0], &[1]),
+        op(&echo, &[1], &[2]),
+        op(&fail, &[0], &[3]),
+        op(&echo, &[0], &[4]),
+        op(&echo, &[2], &[5]),
+    ];
+    let flight = Flight::new(&rig, 5, ops, None);
+    // The failure drops what waits behind it in the queue, before the worker looks there.
+    wait_calls(&fail, 1);
+    rig.submit(&echo, None).result().unwrap();
+    assert_eq!(echo.stats().view().calls, 1);
+    assert!(flight.ended.try_recv().is_err());
+    rig.backends.release(1);
+    let result = flight.result();
+    let ends: Vec<_> = result.ops.iter().map(short).collect();
+    assert_eq!(ends, ["done", "done", "it failed", "not run", "not run"]);
+    let filled: Vec<_> = result.slots.iter().map(Option::is_some).collect();
+    assert_eq!(filled, [true, true, true, false, false, false]);
+    assert_eq!(echo.stats().view().calls, 2);
+}
+
+#[test]
+fn what_stands_behind_a_failure_is_not_waited_for() {
+    let rig = Rig::new();
+    let (hold, fail) = (on(&rig, "CPU", "hold"), on(&rig, "CPU:1", "fail"));
+    let block = on(&rig, "CPU:1", "hold");
+    let blocking = rig.submit(&block, Some(50));
+    rig.backends.wait_started(1);
+    let ops = vec![op(&fail, &[0], &[1]), op(&hold, &[0], &[2])];
+    let flight = Flight::new(&rig, 2, ops, None);
+    rig.backends.wait_started(2);
+    // Its deadline ends the run that is in the way of the one that fails.
+    rig.pass(50);
+    blocking.ends_as("timed out");
+    assert_eq!(flight.ends(), ["it failed", "not run"]);
+    assert_eq!(hold.stats().view().calls, 0);
+    rig.backends.release(1);
+    assert_eq!(wait_calls(&hold, 1).errors, 0);
+}
+
+#[test]
+fn the_lowest_failure_counts_whichever_comes_first() {
+    let rig = pair();
+    let (hold, fail) = (rig.model("hold"), rig.model("fail"));
+    // The second fails while the first still runs, whose reader fails later.
+    let ops = vec![
+        op(&hold, &[0], &[1]),
+        op(&rig.model("echo 2 1"), &[1], &[2]),
+        op(&fail, &[0], &[3]),
+    ];
+    let flight = Flight::new(&rig, 3, ops, None);
+    wait_calls(&fail, 1);
+    rig.backends.release(1);
+    assert_eq!(
+        flight.ends(),
+        [
+            "done",
+            "Number of keys given as INPUTS here does not match model definition",
+            "not run"
+        ]
+    );
+}
+
+#[test]
+fn an_input_that_holds_no_tensor_is_an_error_in_its_place() {
+    let rig = Rig::new();
+    let (none, echo) = (rig.model("echo 0 1"), rig.model("echo"));
+    let ops = vec![
+        op(&none, &[], &[1]),
+        op(&echo, &[0], &[2]),
+        op(&echo, &[1], &[3]),
+        op(&echo, &[2], &[4]),
+    ];
+    let flight = Flight::new(&rig, 4, ops, None);
+    assert_eq!(
+        flight.ends(),
+        ["done", "done", &*no_tensor().text, "not run"]
+    );
+    // The same where nobody makes it, or only one that comes later.
+    let ops = vec![op(&echo, &[2], &[1]), op(&echo, &[0], &[2])];
+    let flight = Flight::new(&rig, 2, ops, None);
+    assert_eq!(flight.ends(), [&*no_tensor().text, "not run"]);
+}
+
+#[test]
+fn a_full_queue_fails_the_operation_that_it_does_not_take() {
+    let rig = Rig::with(Config {
+        queue_limit: 1,
+        ..Config::default()
+    });
+    let (hold, echo) = (rig.model("hold"), rig.model("echo"));
+    let running = rig.submit(&hold, None);
+    rig.backends.wait_started(1);
+    let ops = (1..4).map(|slot| op(&echo, &[0], &[slot])).collect();
+    let flight = Flight::new(&rig, 3, ops, None);
+    // The one before it has its place and counts.
+    assert!(flight.ended.try_recv().is_err());
+    rig.backends.release(1);
+    running.result().unwrap();
+    assert_eq!(
+        flight.ends(),
+        ["done", "ERR Queue of device CPU is full", "not run"]
+    );
+}
+
+/// A DAG with a run on each worker and one that waits.
+fn busy(rig: &Rig, timeout_ms: Option<u64>) -> (Flight, Arc<Model>) {
+    let hold = rig.model("hold");
+    let mut ops: Vec<_> = (1..4).map(|slot| op(&hold, &[0], &[slot])).collect();
+    ops.push(op(&hold, &[1], &[4]));
+    let flight = Flight::new(rig, 4, ops, timeout_ms);
+    rig.backends.wait_started(2);
+    (flight, hold)
+}
+
+#[test]
+fn a_deadline_stops_all_of_it() {
+    let rig = pair();
+    let (flight, hold) = busy(&rig, Some(50));
+    let started = rig.backends.wait_started(2);
+    assert!(started.iter().all(|(_, _, at)| *at == 1_050_000_000));
+    rig.pass(49);
+    assert!(flight.ended.try_recv().is_err());
+    rig.pass(1);
+    assert!(matches!(flight.end(), DagOutcome::TimedOut));
+    flight.handle.gone();
+    for (run, ..) in started {
+        rig.backends.wait_cancelled(run);
+    }
+    rig.submit(&rig.model("echo"), None).result().unwrap();
+    let view = wait_calls(&hold, 2);
+    assert_eq!((view.calls, view.errors), (2, 2));
+    assert_eq!(rig.backends.runs(), ["hold", "hold", "echo"]);
+}
+
+#[test]
+fn a_client_that_goes_lets_runs_finish() {
+    let rig = pair();
+    let (flight, hold) = busy(&rig, None);
+    flight.handle.gone();
+    flight.handle.gone();
+    assert!(matches!(flight.end(), DagOutcome::Gone));
+    rig.backends.release(2);
+    let view = wait_calls(&hold, 2);
+    assert_eq!((view.errors, view.samples), (0, 4));
+    rig.submit(&rig.model("echo"), None).result().unwrap();
+    assert_eq!(rig.backends.runs(), ["hold", "hold", "echo"]);
+    assert!(!rig.backends.any_cancelled());
+}
+
+#[test]
+fn a_shutdown_ends_it_with_an_error() {
+    let rig = Rig::new();
+    let (hold, echo) = (rig.model("hold"), rig.model("echo"));
+    let ops = vec![op(&hold, &[0], &[1]), op(&echo, &[0], &[2])];
+    let flight = Flight::new(&rig, 2, ops, None);
+    rig.backends.wait_started(1);
+    rig.engine.shutdown();
+    // The run was told to stop; what waited was told why.
+    let ends = flight.ends();
+    assert_eq!(ends, ["stopped", "not run"]);
+}
+
+/// Runs one that fills an `empty` slot each over slot 0 and gives the end.
+fn long(rig: &Rig, ops: Vec<DagOp>) -> DagResult {
+    let result = Flight::new(rig, ops.len(), ops, Some(60_000)).result();
+    assert!(result.ops.iter().all(|end| *end == OpEnd::Done));
+    result
+}
+
+#[test]
+fn thousands_of_operations_in_a_row_and_side_by_side() {
+    const COUNT: usize = 5_000;
+    let rig = pair();
+    let (echo, hold) = (rig.model("echo"), rig.model("hold"));
+    let chain = (1..=COUNT).map(|at| op(&echo, &[at - 1], &[at])).collect();
+    let result = long(&rig, chain);
+    assert!(Arc::ptr_eq(
+        result.slots[0].as_ref().unwrap(),
+        result.slots[COUNT].as_ref().unwrap()
+    ));
+    // One makes many ready at once; one waits for them all.
+    let mut ops = vec![op(&rig.model("echo"), &[0], &[1])];
+    ops.extend((2..COUNT).map(|at| op(&echo, &[1], &[at])));
+    let all: Vec<_> = (1..COUNT).collect();
+    ops.push(op(
+        &rig.model(&format!("echo {} 1", COUNT - 1)),
+        &all,
+        &[COUNT],
+    ));
+    long(&rig, ops);
+    // All of them end inside the submit, or are dropped from the queue, at a failure.
+    let blocks: Vec<_> = (0..2).map(|_| rig.submit(&hold, None)).collect();
+    let bad = rig.unbuilt("badload");
+    rig.engine.build_here(&bad).unwrap_err();
+    let mut ops: Vec<_> = (1..COUNT).map(|at| op(&echo, &[0], &[at])).collect();
+    ops.insert(0, op(&bad, &[0], &[COUNT]));
+    let flight = Flight::new(&rig, COUNT, ops, None);
+    assert_eq!(flight.ends()[..2], ["bad model", "not run"]);
+    rig.backends.release(2);
+    blocks.iter().for_each(|job: &Pending| {
+        job.result().unwrap();
+    });
+}
+
+#[test]
+fn no_worker_drops_the_last_of_anything() {
+    let rig = Rig::new();
+    let (blob, blob_end) = Traced::new(b"hold");
+    let model = rig.engine.model(ModelDef {
+        blob: Arc::new(blob),
+        ..def(BackendKind::Onnx, "", "CPU")
+    });
+    let (input, input_end) = Traced::new(&[0; 4]);
+    let input = Tensor::new(DType::Float, Shape::new(&[1]).unwrap(), Box::new(input)).unwrap();
+    let slots = vec![Some(Arc::new(input)), None, None];
+    let ops = vec![op(&model, &[0], &[1]), op(&model, &[1], &[2])];
+    let flight = Flight::over(&rig, slots, ops, None);
+    rig.backends.wait_started(1);
+    flight.handle.gone();
+    drop((flight, model));
+    rig.backends.release(1);
+    assert_eq!(input_end.recv_timeout(PATIENCE).unwrap(), "ai-reaper");
+    assert_eq!(blob_end.recv_timeout(PATIENCE).unwrap(), "ai-reaper");
+}
+
+#[test]
+fn every_dag_ends_exactly_once() {
+    const THREADS: usize = 3;
+    const DAGS: usize = 400;
+    let rig = pair();
+    rig.backends.set_most_runs(1);
+    let models = [
+        on(&rig, "CPU", "echo"),
+        on(&rig, "CPU:1", "echo"),
+        on(&rig, "CPU:1", "fail"),
+    ];
+    let (count, bell) = (Arc::new(AtomicUsize::new(0)), Arc::new(Bell::default()));
+    let input = tensor(&[1, 1]);
+    let hand_in = |number: usize| {
+        let pick = |at: usize| &models[(number + at) % if at == 2 { 3 } else { 2 }];
+        let (count, bell) = (Arc::clone(&count), Arc::clone(&bell));
+        let request = DagRequest {
+            slots: vec![Some(Arc::clone(&input)), None, None, None, None],
+            ops: vec![
+                op(pick(0), &[0], &[1]),
+                op(pick(1), &[0], &[2]),
+                op(pick(2), &[1], &[3]),
+                op(pick(3), &[2], &[4]),
+            ],
+            timeout: number
+                .is_multiple_of(2)
+                .then(|| Duration::from_millis(1 + number as u64 % 3)),
+        };
+        let done = Box::new(move |_| {
+            count.fetch_add(1, Ordering::Relaxed);
+            bell.ring();
+        });
+        rig.engine.submit_dag(request, done)
+    };
+    std::thread::scope(|scope| {
+        for thread in 0..THREADS {
+            let (hand_in, clock) = (&hand_in, &rig.clock);
+            scope.spawn(move || {
+                for dag in 0..DAGS {
+                    let handle = hand_in(thread * DAGS + dag);
+                    match dag % 5 {
+                        0 => handle.gone(),
+                        1 => clock.advance(Duration::from_millis(1)),
+                        _ => {}
+                    }
+                }
+            });
+        }
+    });
+    bell.wait_for(THREADS * DAGS);
+    rig.submit(&models[0], None).result().unwrap();
+    rig.engine.shutdown();
+    assert_eq!(count.load(Ordering::Relaxed), THREADS * DAGS);
+    drop(rig);
+    assert_eq!(Arc::strong_count(&input), 1, "an input was lost");
 }

@@ -109,7 +109,6 @@ impl DeviceQueue {
     }
 
     /// Whether nothing stands in line.
-    #[allow(dead_code, reason = "for runs without a hand-off")]
     pub(crate) fn is_empty(&self) -> bool {
         self.gate.lengths().0 == 0
     }

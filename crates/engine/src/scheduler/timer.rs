@@ -168,9 +168,7 @@ impl Timer {
                 continue;
             }
             drop(inner);
-            for job in expired.iter().filter_map(Weak::upgrade) {
-                self.expire(shared, job);
-            }
+            self.expire(shared, expired.iter().filter_map(Weak::upgrade));
             if overdue {
                 self.look_at_slots(shared, now);
             }
@@ -221,15 +219,29 @@ impl Timer {
         }
     }
 
-    /// A deadline has passed: the client is answered; a run that nobody waits for any more is
-    /// stopped.
-    fn expire(&self, shared: &Shared, job: Arc<Job>) {
-        let started = job.end(End::Expired, || Outcome::TimedOut).unwrap_or(0) != 0;
-        let slots = if started { self.slots() } else { Vec::new() };
-        if let Some((backend, run)) = slots.iter().find_map(|slot| slot.in_vain(&job)) {
-            crate::sync::guarded(|| backend.cancel(run));
+    /// The deadline of these jobs has passed: their clients are answered; a run that nobody waits for
+    /// any more is stopped. No run is stopped before all of them have ended: a worker that is free
+    /// again must not find one that waits.
+    pub(crate) fn expire(&self, shared: &Shared, jobs: impl IntoIterator<Item = Arc<Job>>) {
+        let mut running = Jobs::new();
+        for job in jobs {
+            if job.end(End::Expired, || Outcome::TimedOut).unwrap_or(0) == 0 {
+                retire(shared, job);
+            } else {
+                running.push(job);
+            }
         }
-        retire(shared, job);
+        let slots = if running.is_empty() {
+            Vec::new()
+        } else {
+            self.slots()
+        };
+        for job in running {
+            if let Some((backend, run)) = slots.iter().find_map(|slot| slot.in_vain(&job)) {
+                crate::sync::guarded(|| backend.cancel(run));
+            }
+            retire(shared, job);
+        }
     }
 
     /// Ends the thread.

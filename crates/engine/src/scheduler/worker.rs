@@ -5,12 +5,12 @@ use super::queue::Taken;
 use super::slot::{Fate, Slot};
 use super::threads::CpuClock;
 use super::{DeviceQueue, LineId, Ran};
-use crate::job::{Job, Outcome, complete, retire};
-use crate::run::{Attempt, attempt, wait_for_session};
+use crate::inline;
+use crate::job::{Job, complete, retire};
+use crate::run::{Attempt, attempt, outcome, wait_for_session};
 use crate::session::{Permit, Session};
 use crate::shared::{Shared, lock, next_run};
-use crate::ticket::End;
-use redisai_core::{BackendError, LogLevel, RunOutput, Status};
+use redisai_core::{BackendError, LogLevel, RunOutput};
 use smallvec::SmallVec;
 use std::io;
 use std::sync::Arc;
@@ -208,6 +208,9 @@ fn run(
         };
         queue.gate.ran(line, ran);
     }
+    if attempted.result.is_ok() && inline::may(&job.model) {
+        job.model.short().saw(&inputs, attempted.nanos);
+    }
     let times = (attempted.began, attempted.nanos);
     answer(shared, Member { job, inputs }, attempted.result, times);
     Fate::Kept
@@ -247,37 +250,4 @@ pub(crate) fn latest(deadlines: impl Iterator<Item = u64>) -> u64 {
         last = last.max(deadline);
     }
     last
-}
-
-/// What the client hears. A run that its own deadline has stopped timed out, whoever saw it first:
-/// the backend, which knows the deadline too, can be ahead of the timer.
-fn outcome(result: Result<RunOutput, BackendError>, deadline: u64, now: u64) -> (End, Outcome) {
-    match result {
-        Err(error) if error.status == Status::Cancelled && deadline != 0 && now >= deadline => {
-            (End::Expired, Outcome::TimedOut)
-        }
-        result => (End::Done, Outcome::Done(result)),
-    }
-}
-
-#[cfg(all(test, not(loom)))]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_run_that_its_own_deadline_stopped_timed_out() {
-        let failed = |status| Err(BackendError::new(status, "stopped"));
-        let name = |result, deadline, now| match outcome(result, deadline, now) {
-            (End::Expired, Outcome::TimedOut) => "timed out",
-            (End::Done, Outcome::Done(Err(_))) => "error",
-            (End::Done, Outcome::Done(Ok(_))) => "ok",
-            _ => "else",
-        };
-        assert_eq!(name(failed(Status::Cancelled), 5, 5), "timed out");
-        // The limit of the backend's runs stopped it, or there was no deadline.
-        assert_eq!(name(failed(Status::Cancelled), 6, 5), "error");
-        assert_eq!(name(failed(Status::Cancelled), 0, 5), "error");
-        assert_eq!(name(failed(Status::RunFailed), 5, 5), "error");
-        assert_eq!(name(Ok(RunOutput::new()), 5, 9), "ok");
-    }
 }

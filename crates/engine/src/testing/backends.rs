@@ -21,6 +21,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// |---|---|---|
 /// | `echo` | | each output is the first input |
 /// | `mix` | | output i has one dim: 1 + (sum of the inputs' first dims + i) mod 97 |
+/// | `loops` | says that it has sub-graphs | as `echo` |
 /// | `hold` | | waits for [`FakeBackends::release`]; a cancel ends it |
 /// | `stuck` | | waits for [`FakeBackends::release`], whatever is cancelled |
 /// | `fail` | | fails |
@@ -257,17 +258,18 @@ impl Backend for FakeBackend {
             _ => {}
         }
         self.owner.change(|state| state.alive += 1);
+        let signature = Signature {
+            functions: vec![Function {
+                inputs,
+                outputs,
+                ..Function::default()
+            }],
+            control_flow: verb == "loops",
+        };
         Ok(Arc::new(FakeModel {
             verb,
             blob,
-            signature: Signature {
-                functions: vec![Function {
-                    inputs,
-                    outputs,
-                    ..Function::default()
-                }],
-                control_flow: false,
-            },
+            signature,
             owner: Arc::clone(&self.owner),
         }))
     }

@@ -1,0 +1,196 @@
+//! Runs without a hand-off: on the thread of the door itself.
+//!
+//! To pass a request to a worker and its result back costs more than a tiny model's run. So a model whose
+//! runs with inputs of these shapes were short, nearly always, runs where its request comes
+//! in. The risk that is left: whoever waits for that thread waits for the run. It is bounded by
+//! what is known of the model, and one run that is far too long ends it.
+
+use crate::job::{Outcome, Request};
+use crate::run::{Attempt, attempt, outcome};
+use crate::scheduler::Jobs;
+use crate::session::{Permit, Session};
+use crate::shared::{Shared, lock, next_run};
+use crate::{Inputs, Model};
+use redisai_core::Status;
+use rustix::time::{ClockId, clock_gettime};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+
+/// A short run, in nanoseconds: less than what two hand-offs between threads can cost.
+const SHORT: u64 = 50_000;
+/// Runs with inputs of one kind before their times are believed.
+const ENOUGH: u32 = 128;
+/// One run in so many may be longer than [`SHORT`]: this is the bound on the 99th percentile.
+const ONE_IN: u32 = 100;
+/// Counts are halved here: what was long ago fades.
+const FULL: u32 = 4_096;
+/// Kinds of inputs that are known of a model at one time.
+const KINDS: usize = 4;
+/// A run on the door's thread that used so many nanoseconds of CPU time was the last one there,
+const OVERRUN: u64 = 1_000_000;
+/// and so was one that took so many of any time: more than other processes take from a thread.
+const STALL: u64 = 100_000_000;
+
+/// What is known of how long a model's runs take.
+#[derive(Debug, Default)]
+pub(crate) struct Short {
+    /// It has run for too long on a door's thread.
+    ended: AtomicBool,
+    kinds: Mutex<Kinds>,
+}
+
+#[derive(Debug, Default)]
+struct Kinds {
+    list: [Kind; KINDS],
+    /// The one that makes room next.
+    next: usize,
+}
+
+/// Runs with inputs of the same types and shapes.
+#[derive(Clone, Copy, Debug, Default)]
+struct Kind {
+    key: u64,
+    runs: u32,
+    long: u32,
+}
+
+impl Kinds {
+    fn allow(&self, key: u64) -> bool {
+        let kind = self.list.iter().find(|kind| kind.key == key);
+        kind.is_some_and(|kind| kind.runs >= ENOUGH && kind.long * ONE_IN <= kind.runs)
+    }
+
+    fn saw(&mut self, key: u64, nanos: u64) {
+        let at = self.list.iter().position(|kind| kind.key == key);
+        let at = at.unwrap_or_else(|| {
+            self.next = (self.next + 1) % KINDS;
+            self.next
+        });
+        let Some(kind) = self.list.get_mut(at) else {
+            return;
+        };
+        if kind.key != key {
+            *kind = Kind {
+                key,
+                ..Kind::default()
+            };
+        }
+        kind.runs += 1;
+        kind.long += u32::from(nanos > SHORT);
+        if kind.runs >= FULL {
+            kind.runs /= 2;
+            kind.long /= 2;
+        }
+    }
+}
+
+impl Short {
+    /// A run on a worker, for one request alone, has ended well.
+    pub(crate) fn saw(&self, inputs: &Inputs, nanos: u64) {
+        if !self.ended.load(Ordering::Relaxed) {
+            lock(&self.kinds).saw(key(inputs), nanos);
+        }
+    }
+
+    fn allow(&self, inputs: &Inputs) -> bool {
+        !self.ended.load(Ordering::Relaxed) && lock(&self.kinds).allow(key(inputs))
+    }
+
+    fn end(&self) {
+        self.ended.store(true, Ordering::Relaxed);
+    }
+}
+
+/// Element types and shapes of inputs, in a number that is not 0.
+fn key(inputs: &Inputs) -> u64 {
+    let mut key = inputs.len() as u64;
+    let mut mix = |value: u64| {
+        key = (key ^ value).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        key ^= key >> 29;
+    };
+    for input in inputs {
+        mix(input.dtype() as u64);
+        let dims = input.shape().dims();
+        mix(dims.len() as u64);
+        dims.iter().for_each(|&dim| mix(dim as u64));
+    }
+    key | 1
+}
+
+/// Whether runs of a model may ever go without a hand-off.
+///
+/// Not where a minimum makes a request wait for others, nor where requests share runs at all: a
+/// row costs less in a batch than alone, and while the door's thread is in runs no batch forms.
+/// Not where sub-graphs make the time depend on values.
+pub(crate) fn may(model: &Model) -> bool {
+    let config = &model.shared.config;
+    let batch = model.def().batch;
+    config.inline_runs && batch.size <= 1 && batch.min_size <= 1
+}
+
+/// See [`crate::Engine::run_inline`].
+pub(crate) fn run(shared: &Arc<Shared>, request: Request) -> Result<Outcome, Request> {
+    let Some((session, permit)) = ready(&request) else {
+        return Err(request);
+    };
+    let model = &request.model;
+    let deadline = shared.deadline(request.timeout);
+    let slot = shared.timer.borrow_slot();
+    let cpu = cpu_time();
+    let attempted = attempt(
+        shared,
+        &slot,
+        Attempt {
+            run: next_run(),
+            model,
+            session: &session,
+            inputs: &request.inputs,
+            outputs: request.outputs,
+            deadline,
+            jobs: Jobs::new(),
+            serves: 0,
+        },
+    );
+    let cpu = cpu_time().saturating_sub(cpu);
+    shared.timer.return_slot(slot);
+    drop(permit);
+    let poisoned = matches!(&attempted.result, Err(error) if error.status == Status::Poisoned);
+    if poisoned || cpu > OVERRUN || attempted.nanos > STALL {
+        model.short().end();
+    }
+    if attempted.result.is_ok() {
+        model.short().saw(&request.inputs, attempted.nanos);
+    }
+    let times = Some((0, attempted.nanos));
+    model.stats().record(&attempted.result, times);
+    let now = attempted.began.saturating_add(attempted.nanos);
+    Ok(outcome(attempted.result, deadline, now).1)
+}
+
+/// The session and a permit, if the request can run now and nothing speaks against it.
+fn ready(request: &Request) -> Option<(Arc<Session>, Permit)> {
+    let model = &request.model;
+    if !may(model) || !model.is_ready() || !model.short().allow(&request.inputs) {
+        return None;
+    }
+    let steady = model.signature().is_some_and(|said| !said.control_flow);
+    // Those that wait came first.
+    let idle = model.queue().is_some_and(|queue| queue.is_empty());
+    let fits = model.check_counts(request.inputs.len(), request.outputs);
+    if !steady || !idle || fits.is_err() {
+        return None;
+    }
+    let session = model.session()?;
+    Some((session, Permit::try_now(model)?))
+}
+
+/// CPU time of this thread, in nanoseconds.
+fn cpu_time() -> u64 {
+    let time = clock_gettime(ClockId::ThreadCPUTime);
+    (time.tv_sec as u64)
+        .wrapping_mul(1_000_000_000)
+        .wrapping_add(time.tv_nsec as u64)
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests;
