@@ -15,12 +15,11 @@ pub(crate) struct Halves {
 }
 
 impl Halves {
-    /// `singly`: no two may run together.
-    pub(crate) fn new(members: usize, singly: bool) -> Self {
+    pub(crate) fn new(members: usize) -> Self {
         Self {
-            parts: vec![0..members],
+            parts: std::iter::once(0..members).collect(),
             members,
-            left: singly.then_some(0),
+            left: None,
         }
     }
 
@@ -72,7 +71,7 @@ mod tests {
 
     /// Runs after the first, and who failed.
     fn search(members: usize, bad: &[usize]) -> (usize, Vec<usize>) {
-        let mut halves = Halves::new(members, false);
+        let mut halves = Halves::new(members);
         let (mut runs, mut failed, mut ran) = (0, Vec::new(), vec![false; members]);
         while let Some(part) = halves.next() {
             runs += 1;
@@ -129,13 +128,8 @@ mod tests {
     }
 
     #[test]
-    fn one_by_one_is_possible_from_the_start_and_from_the_middle() {
-        let mut halves = Halves::new(3, true);
-        assert_eq!(
-            [(); 4].map(|()| halves.next()),
-            [Some(0..1), Some(1..2), Some(2..3), None]
-        );
-        let mut halves = Halves::new(4, false);
+    fn the_rest_can_be_told_to_run_one_by_one() {
+        let mut halves = Halves::new(4);
         assert_eq!(halves.next(), Some(0..4));
         assert!(halves.failed(0..4));
         assert_eq!(halves.next(), Some(0..2));

@@ -33,7 +33,7 @@ pub(crate) struct Together<'a> {
 impl Together<'_> {
     /// Runs all members in as few runs as it takes; each is answered once.
     pub(crate) fn run(mut self) -> Fate {
-        let mut halves = Halves::new(self.members.len(), false);
+        let mut halves = Halves::new(self.members.len());
         while let Some(part) = halves.next() {
             self.drop_ended(part.clone());
             if self.run_part(part, &mut halves) == Fate::Overrun {
@@ -74,16 +74,12 @@ impl Together<'_> {
             &first.inputs
         } else {
             let all: SmallVec<[&Inputs; 32]> = live.iter().map(|member| &member.inputs).collect();
-            match rows::join(&all) {
-                Some(inputs) => {
-                    joined = inputs;
-                    &joined
-                }
-                None => {
-                    halves.singly(part);
-                    return Fate::Kept;
-                }
-            }
+            let Some(inputs) = rows::join(&all) else {
+                halves.singly(part);
+                return Fate::Kept;
+            };
+            joined = inputs;
+            &joined
         };
         let rows = live.iter().map(|member| member.job.rows).sum();
         let count = live.len();

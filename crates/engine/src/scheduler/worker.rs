@@ -119,47 +119,41 @@ fn serve(
     for job in taken.ended {
         retire(shared, job);
     }
-    let permit = Permit::with_job(taken.permit, queue, taken.line);
+    let _permit = Permit::with_job(taken.permit, queue, taken.line);
     let mut jobs = taken.items;
     let Some(session) = jobs.first().and_then(|job| job.model.session()) else {
         // It was lost to a panic and is built anew.
-        drop(permit);
         jobs.into_iter().for_each(wait_for_session);
         return Fate::Kept;
     };
-    let learns = taken.learns.then_some((&**queue, taken.line));
-    let fate = match jobs.len() {
-        1 => jobs
-            .pop()
-            .map_or(Fate::Kept, |job| run(shared, slot, job, &session, learns)),
-        _ => {
-            let number = next_run();
-            let started = jobs.drain(..).filter_map(|job| begin(shared, job, number));
-            let together = Together {
-                shared,
-                slot,
-                queue,
-                line: taken.line,
-                session: &session,
-                members: started.map(Some).collect(),
-            };
-            queue.gate.keep(jobs);
-            together.run()
-        }
+    let (line, learns) = (taken.line, taken.learns);
+    if jobs.len() > 1 {
+        let number = next_run();
+        let started = jobs.drain(..).filter_map(|job| begin(shared, job, number));
+        let together = Together {
+            shared,
+            slot,
+            queue,
+            line,
+            session: &session,
+            members: started.map(Some).collect(),
+        };
+        queue.gate.keep(jobs);
+        return together.run();
+    }
+    let Some(job) = jobs.pop() else {
+        return Fate::Kept;
     };
-    drop(permit);
-    fate
+    run(shared, slot, job, &session, learns.then_some((queue, line)))
 }
 
 /// A job at the begin of its run, unless it has ended.
 fn begin(shared: &Shared, job: Arc<Job>, run: u64) -> Option<Member> {
-    match job.ticket.start(run) {
-        Some(inputs) => Some(Member { job, inputs }),
-        None => {
-            retire(shared, job);
-            None
-        }
+    if let Some(inputs) = job.ticket.start(run) {
+        return Some(Member { job, inputs });
     }
+    retire(shared, job);
+    None
 }
 
 fn run(
@@ -167,7 +161,7 @@ fn run(
     slot: &Slot,
     job: Arc<Job>,
     session: &Arc<Session>,
-    learns: Option<(&DeviceQueue, LineId)>,
+    learns: Option<(&Arc<DeviceQueue>, LineId)>,
 ) -> Fate {
     let run = next_run();
     let Some(Member { job, inputs }) = begin(shared, job, run) else {
@@ -228,14 +222,13 @@ pub(crate) fn answer(
     stats.record(&result, Some((began.saturating_sub(job.since), nanos)));
     let succeeded = result.is_ok();
     let (end, outcome) = outcome(result, job.deadline, shared.clock.now());
-    match job.ticket.end(end) {
-        Some(won) => complete(won.completion, outcome, inputs),
-        None => {
-            if succeeded && job.ticket.expired() {
-                stats.record_late();
-            }
-            shared.reaper.push(Box::new((inputs, outcome)));
+    if let Some(won) = job.ticket.end(end) {
+        complete(won.completion, outcome, inputs);
+    } else {
+        if succeeded && job.ticket.expired() {
+            stats.record_late();
         }
+        shared.reaper.push(Box::new((inputs, outcome)));
     }
     retire(shared, job);
 }
