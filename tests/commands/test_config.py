@@ -86,7 +86,7 @@ def test_get_knows_every_option(both: Wire, server: Server) -> None:
         "MODEL_EXECUTION_TIMEOUT": 5000, "BACKEND_MEMORY_LIMIT": 0,
         "MAX_TENSOR_BYTES": 4 << 30, "QUEUE_LIMIT": 65536, "MAX_QUEUES": 64,
         "LOADER_THREADS": 1, "BUILD_SESSIONS": b"eager", "LOADBACKEND": b"backendspath",
-        "TEST_BACKENDS": b"no",
+        "TEST_BACKENDS": b"no", "INLINE_RUNS": b"yes", "BATCH_WAIT": b"auto",
     }  # fmt: skip
     for name, value in defaults.items():
         assert both("AI.CONFIG", "GET", name) == value, name
@@ -99,7 +99,8 @@ def test_get_shows_what_was_given(make_server: Callable[..., Server], mock_path:
         "MODEL_CHUNK_SIZE": 5, "MODEL_EXECUTION_TIMEOUT": 6000, "BACKEND_MEMORY_LIMIT": 7,
         "MAX_TENSOR_BYTES": 8, "QUEUE_LIMIT": 9, "MAX_QUEUES": 10, "LOADER_THREADS": 11,
         "BUILD_SESSIONS": b"lazy", "LOADBACKEND": b"any", "TEST_BACKENDS": b"yes",
-        "PYTHON": b"/usr", "ONNX": str(mock_path).encode(), "BACKENDSPATH": b"/tmp",
+        "PYTHON": b"/usr", "INLINE_RUNS": b"no", "BATCH_WAIT": b"no",
+        "ONNX": str(mock_path).encode(), "BACKENDSPATH": b"/tmp",
     }  # fmt: skip
     words = [word if isinstance(word, int) else word.decode() for word in given.values()]
     pairs = [item for pair in zip(given, words, strict=True) for item in pair]

@@ -50,6 +50,8 @@ def test_an_option_without_a_value(make_server: MakeServer, arguments: list[obje
         "MAX_QUEUES 0",
         "LOADER_THREADS 0",
         "BUILD_SESSIONS sometimes",
+        "INLINE_RUNS 1",
+        "BATCH_WAIT yes",
         "LOADBACKEND everywhere",
         "TEST_BACKENDS 1",
     ],

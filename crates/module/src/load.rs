@@ -114,13 +114,23 @@ fn start(module: &Path, options: LoadOptions) -> &'static State {
         max_queues: number(options.max_queues),
         loader_threads: number(options.loader_threads),
         model_execution_timeout_ms: options.model_execution_timeout,
+        batch_wait: options.batch_wait,
         eager: options.build_sessions == BuildSessions::Eager,
+        inline_runs: options.inline_runs && one_thread(&options),
         log: Arc::new(log),
         ..Config::default()
     };
     let source = Arc::new(Source(Arc::clone(&loader)));
     let engine = Engine::new(config, source, Arc::new(SystemClock));
     state::install(engine, loader, options)
+}
+
+/// Whether a run uses one thread. Not given, a framework takes one for each core.
+fn one_thread(options: &LoadOptions) -> bool {
+    match options.intra_op_parallelism {
+        0 => std::thread::available_parallelism().is_ok_and(|cores| cores.get() == 1),
+        threads => threads == 1,
+    }
 }
 
 fn loader_config(module: &Path, options: &LoadOptions) -> LoaderConfig {

@@ -65,6 +65,10 @@ pub struct LoadOptions {
     pub loader_threads: u64,
     /// When sessions of loaded keys are built. At once.
     pub build_sessions: BuildSessions,
+    /// Models whose runs are short run without a hand-off. Yes.
+    pub inline_runs: bool,
+    /// A worker may wait a moment for more rows where that pays. Yes (`auto`).
+    pub batch_wait: bool,
     /// From where `AI.CONFIG LOADBACKEND` may load. From below the path given at load.
     pub load_backend: LoadBackendRule,
     /// A backend whose name is none of the four may stand in for one. No.
@@ -88,6 +92,8 @@ impl Default for LoadOptions {
             max_queues: 64,
             loader_threads: 1,
             build_sessions: BuildSessions::Eager,
+            inline_runs: true,
+            batch_wait: true,
             load_backend: LoadBackendRule::BackendsPath,
             test_backends: false,
         }
@@ -180,6 +186,8 @@ impl LoadOptions {
             Setting::MaxQueues => self.max_queues = positive(value)?,
             Setting::LoaderThreads => self.loader_threads = threads(value)?,
             Setting::BuildSessions => self.build_sessions = build_sessions(value)?,
+            Setting::InlineRuns => self.inline_runs = yes_or_no(value)?,
+            Setting::BatchWait => self.batch_wait = auto_or_no(value)?,
             Setting::LoadBackend => self.load_backend = load_backend(value)?,
             Setting::TestBackends => self.test_backends = yes_or_no(value)?,
         }
@@ -216,12 +224,14 @@ impl LoadOptions {
                 BuildSessions::Eager => b"eager",
                 BuildSessions::Lazy => b"lazy",
             }),
+            Setting::InlineRuns => Bytes(said(self.inline_runs)),
+            Setting::BatchWait => Bytes(if self.batch_wait { b"auto" } else { b"no" }),
             Setting::LoadBackend => Bytes(match self.load_backend {
                 LoadBackendRule::No => b"no",
                 LoadBackendRule::BackendsPath => b"backendspath",
                 LoadBackendRule::Any => b"any",
             }),
-            Setting::TestBackends => Bytes(if self.test_backends { b"yes" } else { b"no" }),
+            Setting::TestBackends => Bytes(said(self.test_backends)),
         }
     }
 }
@@ -231,8 +241,22 @@ fn threads(value: &[u8]) -> Option<u64> {
     positive(value).filter(|&threads| threads <= LoadOptions::MOST_THREADS)
 }
 
+fn said(yes: bool) -> &'static [u8] {
+    if yes { b"yes" } else { b"no" }
+}
+
 fn given(value: Option<&[u8]>) -> SettingValue<'_> {
     value.map_or(SettingValue::Null, SettingValue::Bytes)
+}
+
+fn auto_or_no(value: &[u8]) -> Option<bool> {
+    if is(value, "auto") {
+        Some(true)
+    } else if is(value, "no") {
+        Some(false)
+    } else {
+        None
+    }
 }
 
 fn build_sessions(value: &[u8]) -> Option<BuildSessions> {

@@ -34,13 +34,17 @@ pub enum Setting {
     LoaderThreads,
     /// `BUILD_SESSIONS`
     BuildSessions,
+    /// `INLINE_RUNS`
+    InlineRuns,
+    /// `BATCH_WAIT`
+    BatchWait,
     /// `LOADBACKEND`
     LoadBackend,
     /// `TEST_BACKENDS`
     TestBackends,
 }
 
-const NAMES: [(&str, Setting); 19] = [
+const NAMES: [(&str, Setting); 21] = [
     ("BACKENDSPATH", Setting::BackendsPath),
     ("TF", Setting::Backend(BackendKind::Tf)),
     ("TFLITE", Setting::Backend(BackendKind::TfLite)),
@@ -58,6 +62,8 @@ const NAMES: [(&str, Setting); 19] = [
     ("MAX_QUEUES", Setting::MaxQueues),
     ("LOADER_THREADS", Setting::LoaderThreads),
     ("BUILD_SESSIONS", Setting::BuildSessions),
+    ("INLINE_RUNS", Setting::InlineRuns),
+    ("BATCH_WAIT", Setting::BatchWait),
     ("LOADBACKEND", Setting::LoadBackend),
     ("TEST_BACKENDS", Setting::TestBackends),
 ];

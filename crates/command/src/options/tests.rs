@@ -74,6 +74,8 @@ fn every_option_is_read_and_shown() {
             SettingValue::Integer(9),
         ),
         ("BUILD_SESSIONS", "LAZY", bytes("eager"), bytes("lazy")),
+        ("INLINE_RUNS", "no", bytes("yes"), bytes("no")),
+        ("BATCH_WAIT", "NO", bytes("auto"), bytes("no")),
         ("LOADBACKEND", "any", bytes("backendspath"), bytes("any")),
         ("TEST_BACKENDS", "yes", bytes("no"), bytes("yes")),
     ];
@@ -112,7 +114,8 @@ fn bad_options_are_named() {
         "BUILD_SESSIONS never",
         "LOADBACKEND maybe",
         "TEST_BACKENDS 1",
-        "INLINE_RUNS no",
+        "INLINE_RUNS maybe",
+        "BATCH_WAIT yes",
     ] {
         assert_eq!(
             error(line),
