@@ -6,7 +6,7 @@ cd "$(dirname "$0")"
 cargo fuzz --version >/dev/null 2>&1 || cargo install --locked --quiet cargo-fuzz
 # The sanitizer's flags are unstable; this lets the stable compiler take them.
 export RUSTC_BOOTSTRAP=1
-for target in ${FUZZ_TARGETS:-parse_argv decode_rdb tensor_text}; do
+for target in ${FUZZ_TARGETS:-parse_argv dag decode_rdb tensor_text}; do
     mkdir -p "corpus/$target/generated"
     cargo fuzz run "$target" "corpus/$target/generated" "corpus/$target/seeds" -- \
         -max_total_time="${FUZZ_SECONDS:-20}" -max_len=4096 -rss_limit_mb=2048 -verbosity=0

@@ -97,6 +97,10 @@ TABLE = [
     ("ai.modelexecute", {"write", "denyoom", "movablekeys"}, (4, 4, 1)),
     ("ai.modelrun", {"write", "denyoom", "movablekeys"}, (3, 3, 1)),
     ("ai._modelscan", {"readonly"}, (0, 0, 0)),
+    ("ai.dagexecute", {"write", "denyoom", "movablekeys"}, (3, 3, 1)),
+    ("ai.dagexecute_ro", {"readonly", "movablekeys"}, (3, 3, 1)),
+    ("ai.dagrun", {"write", "denyoom", "movablekeys"}, (3, 3, 1)),
+    ("ai.dagrun_ro", {"readonly", "movablekeys"}, (3, 3, 1)),
     ("ai.info", {"readonly"}, (1, 1, 1)),
     ("ai.config", {"write"}, (0, 0, 0)),
 ]
@@ -117,7 +121,13 @@ def test_command_info(
         specs = [{bytes(flag) for flag in spec[1]} for spec in found[8]]
         # A server that trusts a spec never asks: with keyword sections none may be complete.
         assert all((b"incomplete" in spec) == ("movablekeys" in flags) for spec in specs)
-        assert len(specs) == (0 if positions == (0, 0, 0) else 3 if "movablekeys" in flags else 1)
+        if "movablekeys" not in flags:
+            assert len(specs) == (0 if positions == (0, 0, 0) else 1)
+        elif name.startswith("ai.dag"):
+            # Any, LOAD, ROUTING, a model; and PERSIST where something may be stored.
+            assert len(specs) == (5 if "write" in flags else 4)
+        else:
+            assert len(specs) == 3
 
 
 def test_the_number_of_commands(wire: Wire) -> None:
@@ -216,14 +226,16 @@ def test_categories(wire: Wire, server: Server, server_binary: ServerBinary) -> 
     if not isinstance(wire("ACL", "CAT", "read"), list) or server_binary.version < (7, 2):
         pytest.skip("modules cannot name categories on this server")
     writes = {"ai.tensorset", "ai.modelstore", "ai.modelset", "ai.modeldel", "ai.modelexecute"}
-    writes |= {"ai.modelrun", "ai.config"}
+    writes |= {"ai.modelrun", "ai.config", "ai.dagexecute", "ai.dagrun"}
     found = {name.decode().lower() for name in wire("ACL", "CAT", "write")}
     assert {name for name in found if name.startswith("ai.")} == writes
     found = {name.decode().lower() for name in wire("ACL", "CAT", "read")}
     reads = {"ai.tensorget", "ai.modelget", "ai.info", "ai._modelscan"}
+    reads |= {"ai.dagexecute_ro", "ai.dagrun_ro"}
     assert {name for name in found if name.startswith("ai.")} == reads
     found = {name.decode().lower() for name in wire("ACL", "CAT", "blocking")}
-    assert {"ai.modelexecute", "ai.modelrun"} <= found
+    blocking = {"ai.modelexecute", "ai.modelrun", "ai.dagexecute", "ai.dagrun"}
+    assert blocking | {"ai.dagexecute_ro", "ai.dagrun_ro"} <= found
     assert wire("ACL", "SETUSER", "reader", "on", "nopass", "+@read", "~*") == OK
     user = Wire((server.host, server.port))
     user("AUTH", "reader", "x")

@@ -66,6 +66,13 @@ fn documentation_is_well_formed() {
                 .filter(keyword)
                 .all(|spec| spec.incomplete)
         );
+        // A spec that looks for a keyword says nothing where the keyword is not there.
+        let anyhow = |spec: &KeySpec| matches!(spec.begin, Begin::Index(_)) && spec.incomplete;
+        assert!(
+            !spec.key_specs.iter().any(|spec| keyword(&spec)) || spec.key_specs.iter().any(anyhow),
+            "{}",
+            spec.name
+        );
         // Where one spec is incomplete, the server asks getkeys, and so must be able to.
         let asks = spec.key_specs.iter().any(|spec| spec.incomplete);
         assert_eq!(asks, spec.flags.contains("getkeys-api"), "{}", spec.name);

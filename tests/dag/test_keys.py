@@ -1,0 +1,147 @@
+"""Where the keys of a DAG stand: getkeys, ACL, cluster."""
+
+from __future__ import annotations
+
+import pytest
+from commands.models import ADD, store
+from commands.wire import OK, PONG, Failure, Wire, failure
+from dag.ops import dag, execute, tget, tset
+from redisai_rs.servers import ServerBinary
+from redisai_rs.testing import Server
+
+# R reads, W overwrites, U updates, N is no key but says where to go.
+FORMS = [
+    (
+        "AI.DAGEXECUTE LOAD 2 a LOAD ROUTING r PERSIST 2 b c |> AI.TENSORGET a",
+        "a LOAD r b c",
+        "RRNWW",
+    ),
+    (
+        "ai.dagexecute routing r |> AI.TENSORSET x STRING 1 VALUES AI.MODELEXECUTE "
+        "|> ai.modelexecute m INPUTS 1 x OUTPUTS 1 y |> AI.MODELEXECUTE n INPUTS 1 y OUTPUTS 1 z",
+        "r m n",
+        "NRR",
+    ),
+    (
+        "AI.DAGEXECUTE ROUTING r |> AI.SCRIPTEXECUTE s f KEYS 2 k l INPUTS 1 x |> AI.TENSORGET x",
+        "r s k l",
+        "NRUU",
+    ),
+    ("AI.DAGEXECUTE_RO LOAD 1 a TIMEOUT 5 |> AI.MODELEXECUTE m INPUTS 1 a OUTPUTS 1", "a m", "RR"),
+    ("AI.DAGEXECUTE ROUTING r |> AI.TENSORSET x INT8 2 BLOB |> |> AI.MODELEXECUTE m", "r m", "NR"),
+    ("AI.DAGRUN |> AI.SCRIPTRUN s f", "s", "R"),
+    ("AI.DAGRUN |> AI.MODELRUN m INPUTS a OUTPUTS b |> AI.SCRIPTRUN s f INPUTS b", "m s", "RR"),
+    ("AI.DAGRUN_RO LOAD 1 a ROUTING r |> AI.MODELRUN m INPUTS a OUTPUTS b", "a r m", "RNR"),
+]  # fmt: skip
+FLAGS = {
+    "R": {b"RO", b"access"},
+    "W": {b"OW", b"update"},
+    "U": {b"RW", b"access", b"update"},
+    "N": {b"RO", b"not_key"},
+}
+
+
+@pytest.mark.parametrize(("line", "keys", "access"), FORMS)
+def test_getkeys(
+    wire: Wire, server_binary: ServerBinary, line: str, keys: str, access: str
+) -> None:
+    assert wire("COMMAND", "GETKEYS", *line.split()) == keys.encode().split()
+    if server_binary.version >= (7, 0):
+        found = wire("COMMAND", "GETKEYSANDFLAGS", *line.split())
+        expected = [
+            [key, FLAGS[one]] for key, one in zip(keys.encode().split(), access, strict=True)
+        ]
+        assert [[key, {bytes(flag) for flag in flags}] for key, flags in found] == expected
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "AI.DAGEXECUTE",
+        "AI.DAGEXECUTE LOAD",
+        "AI.DAGEXECUTE LOAD x a",
+        "AI.DAGEXECUTE LOAD 9223372036854775807 a",
+        "AI.DAGEXECUTE ROUTING",
+        "AI.DAGEXECUTE TIMEOUT",
+        "AI.DAGEXECUTE |> |> AI.MODELEXECUTE",
+        "AI.DAGEXECUTE x |> AI.MODELEXECUTE m |>",
+    ],
+)
+def test_getkeys_of_nonsense(wire: Wire, line: str) -> None:
+    assert isinstance(wire("COMMAND", "GETKEYS", *line.split()), (list, Failure))
+    assert wire("PING") == PONG
+
+
+def test_acl(mocks_server: Server, mocks: Wire) -> None:
+    """A user reads and writes what the rules allow, wherever in the DAG the key stands."""
+    store(mocks, "m:add", ADD)
+    store(mocks, "secret:m", ADD)
+    for key in ("own:t", "secret:t"):
+        mocks(*tset(key, 1))
+    mocks("ACL", "SETUSER", "ann", "reset", "on", ">pw", "+@all", "~own:*", "~m:*")
+    ann = Wire((mocks_server.host, mocks_server.port))
+    assert ann("AUTH", "ann", "pw") == OK
+    run = execute("m:add", "own:t own:t", "y")
+    assert ann(*dag(run, tget("y", "VALUES"), head="LOAD 1 own:t")) == [OK, [b"2"]]
+    assert ann(*dag(tset("y", 1), tset("own:y", 2), head="PERSIST 1 own:y")) == [OK, OK]
+    # Names inside of a DAG are no keys. Nor is the routing tag, which not every server leaves out.
+    assert ann(*dag(tset("secret:t", 1), head="ROUTING own:r")) == [OK]
+    for command in (
+        dag(run, head="LOAD 2 own:t secret:t"),
+        dag(tset("secret:y", 1), head="PERSIST 1 secret:y"),
+        dag(tset("y", 1), execute("secret:m", "y y", "z"), head="ROUTING own:r"),
+        dag(
+            tset("y", 1),
+            execute("m:add", "y y", "z"),
+            execute("secret:m", "z z", "z"),
+            head="ROUTING own:r",
+        ),
+        dag(tget("secret:t"), head="LOAD 1 secret:t", kind="AI.DAGRUN_RO"),
+        dag(
+            tset("y", 1),
+            ["AI.MODELRUN", "secret:m", "INPUTS", "y", "y", "OUTPUTS", "z"],
+            head="",
+            kind="AI.DAGRUN",
+        ),
+    ):
+        reply = ann(*command)
+        assert isinstance(reply, Failure), command
+        assert reply.startswith(b"NOPERM"), command
+    assert mocks("EXISTS", "secret:y") == 0
+    mocks("ACL", "DELUSER", "ann")
+    ann.close()
+
+
+def test_cluster(make_server) -> None:
+    """The server itself refuses keys of several slots, the routing tag's among them."""
+    server = make_server(config={"cluster-enabled": "yes"})
+    client = server.client()
+    client.execute_command("CLUSTER", "ADDSLOTSRANGE", 0, 16383)
+    wire = Wire((server.host, server.port))
+    ready = failure("CLUSTERDOWN The cluster is down")
+    while wire(*tset("a{1}", 1)) == ready:
+        pass
+    assert wire(*dag(tget("a{1}", "VALUES"), head="LOAD 1 a{1} ROUTING {1}")) == [[b"1"]]
+    crossslot = b"CROSSSLOT"
+    for command in (
+        dag(tget("a{1}"), head="LOAD 1 a{1} ROUTING {2}"),
+        dag(tget("a{1}"), head="LOAD 1 a{1} PERSIST 1 b{2}"),
+        dag(tget("a{1}"), execute("m{2}", "a{1}", "b"), head="LOAD 1 a{1}"),
+    ):
+        reply = wire(*command)
+        assert isinstance(reply, Failure)
+        assert reply.startswith(crossslot), command
+    wire.close()
+
+
+def test_documentation(wire: Wire, server_binary: ServerBinary) -> None:
+    if server_binary.version < (7, 0):
+        pytest.skip("no COMMAND DOCS")
+    for name in ("ai.dagexecute", "ai.dagexecute_ro", "ai.dagrun", "ai.dagrun_ro"):
+        _, docs = wire("COMMAND", "DOCS", name)
+        docs = dict(zip(docs[::2], docs[1::2], strict=True))
+        assert docs[b"summary"]
+        assert docs[b"module"] == b"ai"
+        names = [dict(zip(arg[::2], arg[1::2], strict=True))[b"name"] for arg in docs[b"arguments"]]
+        persist = [] if name.endswith("_ro") else [b"persist"]
+        assert names == [b"load", *persist, b"tag", b"milliseconds", b"operation"]
