@@ -97,8 +97,11 @@ pub(crate) fn store_model(
     name: &[u8],
     model: Arc<Model>,
 ) -> Result<(), Error> {
-    // What is replaced hands its session to the engine's reaper by itself.
-    store(ctx, key, model_type(), model, Error::CouldNotSaveModel)?;
+    let old = store(ctx, key, model_type(), model, Error::CouldNotSaveModel)?;
+    if let Some(old) = old {
+        // The last reference hands the session to the engine's reaper by itself.
+        old.key_gone();
+    }
     state().index().seen(ctx.db(), name);
     notify(ctx, c"ai.modelstore", key);
     Ok(())

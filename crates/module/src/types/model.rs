@@ -119,7 +119,11 @@ extern "C" fn digest(digest: *mut raw::RedisModuleDigest, value: *mut c_void) {
 extern "C" fn free(value: *mut c_void) {
     guard::run("model free", (), || {
         // SAFETY: the key's reference, given back once. The session goes to the engine's reaper.
-        drop(NonNull::new(value).map(|value| unsafe { from_value::<Model>(value) }));
+        let model = NonNull::new(value).map(|value| unsafe { from_value::<Model>(value) });
+        if let Some(model) = model {
+            // RENAME and MOVE take the value along and never come here.
+            model.key_gone();
+        }
     });
 }
 
