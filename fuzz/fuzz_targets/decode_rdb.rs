@@ -7,7 +7,7 @@
 use libfuzzer_sys::fuzz_target;
 use redisai_codec::*;
 use redisai_command::{Limits, ModelStore, TensorSet, join};
-use redisai_core::{ModelDef, Tensor};
+use redisai_core::{ModelDef, ScriptDef, Tensor};
 use std::sync::Arc;
 
 fn fields(mut data: &[u8]) -> Fields {
@@ -30,13 +30,13 @@ fn fields(mut data: &[u8]) -> Fields {
     fields
 }
 
-fn argv(command: &str, args: &Args<'_>) -> Vec<Vec<u8>> {
+fn argv(command: &std::ffi::CStr, args: &Args<'_>) -> Vec<Vec<u8>> {
     let args = args.iter().map(|arg| match arg {
         Arg::Bytes(bytes) => bytes.to_vec(),
         Arg::Number(number) => number.to_string().into_bytes(),
         Arg::Blob(buffer) => buffer.bytes().to_vec(),
     });
-    [command.as_bytes().to_vec(), b"key".to_vec()]
+    [command.to_bytes().to_vec(), b"key".to_vec()]
         .into_iter()
         .chain(args)
         .collect()
@@ -86,6 +86,26 @@ fn model(model: &ModelDef, chunk_size: u64) {
     same_model(&store.definition(blob), model);
 }
 
+fn script(script: &ScriptDef) {
+    let mut written = Fields::default();
+    encode_script(&mut written, script);
+    let read = decode_script(&mut written.reader(), VERSION).unwrap();
+    assert_eq!(read.device, script.device);
+    assert_eq!(read.tag, script.tag);
+    assert_eq!(read.entry_points, script.entry_points);
+    assert_eq!(read.source.bytes(), script.source.bytes());
+    let (command, args) = script_args(script);
+    let argv = argv(command, &args);
+    let source = argv.last().unwrap();
+    assert_eq!(source, read.source.bytes());
+    // Behind the command, the key, the device and TAG with its value: SOURCE and the source.
+    let names = match script.entry_points.len() {
+        0 => 0,
+        count => count + 2,
+    };
+    assert_eq!(argv.len(), 5 + names + 2);
+}
+
 fuzz_target!(|data: &[u8]| {
     let Some((&head, rest)) = data.split_first() else {
         return;
@@ -97,5 +117,8 @@ fuzz_target!(|data: &[u8]| {
     }
     if let Ok(decoded) = decode_model(&mut fields.reader(), version) {
         model(&decoded, u64::from(head / 8) + 1);
+    }
+    if let Ok(decoded) = decode_script(&mut fields.reader(), version) {
+        script(&decoded);
     }
 });

@@ -1,13 +1,20 @@
 //! The command that makes a value again: for AOF rewrite and for replication.
 
-use redisai_core::{BackendKind, Buffer, DType, ModelDef, Tensor};
+use redisai_core::{BackendKind, Buffer, DType, ModelDef, ScriptDef, Tensor};
 use smallvec::{SmallVec, smallvec};
+use std::ffi::CStr;
 
 /// The command of [`tensor_args`].
-pub const TENSORSET: &str = "AI.TENSORSET";
+pub const TENSORSET: &CStr = c"AI.TENSORSET";
 
 /// The command of [`model_args`].
-pub const MODELSTORE: &str = "AI.MODELSTORE";
+pub const MODELSTORE: &CStr = c"AI.MODELSTORE";
+
+/// The command of [`script_args`] for a script with entry points.
+pub const SCRIPTSTORE: &CStr = c"AI.SCRIPTSTORE";
+
+/// The command of [`script_args`] for one without: `AI.SCRIPTSTORE` refuses it.
+pub const SCRIPTSET: &CStr = c"AI.SCRIPTSET";
 
 /// One argument.
 #[derive(Clone, Copy)]
@@ -81,6 +88,27 @@ pub fn model_args(model: &ModelDef, chunk_size: u64) -> Args<'_> {
     args
 }
 
+/// The command that makes a script again, and its arguments: `device TAG tag [ENTRY_POINTS n name…]
+/// SOURCE source`.
+pub fn script_args(script: &ScriptDef) -> (&'static CStr, Args<'_>) {
+    let mut args: Args<'_> = smallvec![
+        Arg::Bytes(script.device.text()),
+        word("TAG"),
+        Arg::Bytes(&script.tag),
+    ];
+    let command = if script.entry_points.is_empty() {
+        SCRIPTSET
+    } else {
+        args.push(word("ENTRY_POINTS"));
+        args.push(Arg::Number(script.entry_points.len() as u64));
+        args.extend(script.entry_points.iter().map(|name| Arg::Bytes(name)));
+        SCRIPTSTORE
+    };
+    args.push(word("SOURCE"));
+    args.push(Arg::Blob(script.source.as_ref()));
+    (command, args)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -110,6 +138,27 @@ mod tests {
         );
         assert_eq!(strings(&[b"a", b""]), ["STRING", "2", "BLOB", "<a\0\0>"]);
         assert_eq!(strings(&[]), ["STRING", "0", "BLOB", "<>"]);
+    }
+
+    #[test]
+    fn a_script_goes_by_the_command_that_takes_it() {
+        let script = |entry_points: &[&[u8]]| {
+            let script = ScriptDef {
+                device: Device::lenient(b"cpu:1"),
+                tag: b"t\0g".as_slice().into(),
+                entry_points: entry_points.iter().map(|&name| name.into()).collect(),
+                source: Arc::new(b"def f(): pass".to_vec()),
+            };
+            let (command, args) = script_args(&script);
+            (command.to_str().unwrap(), words(&args))
+        };
+        let (command, args) = script(&[b"f", b"g"]);
+        assert_eq!(command, "AI.SCRIPTSTORE");
+        let words = "cpu:1 TAG t\0g ENTRY_POINTS 2 f g SOURCE <def f(): pass>";
+        assert_eq!(args.join(" "), words);
+        let (command, args) = script(&[]);
+        assert_eq!(command, "AI.SCRIPTSET");
+        assert_eq!(args.join(" "), "cpu:1 TAG t\0g SOURCE <def f(): pass>");
     }
 
     #[test]

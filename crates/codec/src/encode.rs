@@ -3,7 +3,7 @@
 //! This also runs in a forked child while the parent lives on, so it only reads the values.
 
 use crate::RdbWrite;
-use redisai_core::{DType, ModelDef, Tensor};
+use redisai_core::{DType, ModelDef, ScriptDef, Tensor};
 
 /// The encoding version that is written: RedisAI's last, so that its files can go back.
 pub const VERSION: i32 = 4;
@@ -35,12 +35,8 @@ pub fn encode_model(out: &mut impl RdbWrite, model: &ModelDef, chunk_size: u64) 
     out.unsigned(model.batch.size);
     out.unsigned(model.batch.min_size);
     out.unsigned(model.batch.min_timeout_ms);
-    for names in [&model.inputs, &model.outputs] {
-        out.unsigned(names.len() as u64);
-        for name in names {
-            with_nul(out, name);
-        }
-    }
+    names(out, &model.inputs);
+    names(out, &model.outputs);
     let blob = model.blob.bytes();
     let chunk_size = usize::try_from(chunk_size).unwrap_or(usize::MAX).max(1);
     out.unsigned(blob.len() as u64);
@@ -51,6 +47,22 @@ pub fn encode_model(out: &mut impl RdbWrite, model: &ModelDef, chunk_size: u64) 
         out.bytes(chunk);
     }
     out.bytes(last);
+}
+
+/// Writes a script.
+pub fn encode_script(out: &mut impl RdbWrite, script: &ScriptDef) {
+    with_nul(out, script.device.text());
+    out.bytes(&script.tag);
+    with_nul(out, script.source.bytes());
+    names(out, &script.entry_points);
+}
+
+/// Writes a count, and as many C strings.
+fn names(out: &mut impl RdbWrite, names: &[Box<[u8]>]) {
+    out.unsigned(names.len() as u64);
+    for name in names {
+        with_nul(out, name);
+    }
 }
 
 /// Writes a C string with its NUL.

@@ -12,6 +12,8 @@ pub enum Error {
     Version(i32),
     /// A field holds what cannot be.
     Damaged(&'static str),
+    /// The allocator refused the memory.
+    Memory,
 }
 
 impl fmt::Display for Error {
@@ -30,6 +32,7 @@ impl fmt::Display for Error {
                 )
             }
             Self::Damaged(what) => write!(f, "the payload is damaged: {what}"),
+            Self::Memory => f.write_str("there is not enough memory for it"),
         }
     }
 }

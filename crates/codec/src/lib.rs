@@ -2,9 +2,9 @@
 //!
 //! | What | Function |
 //! |---|---|
-//! | RDB, written: always version [`VERSION`], field for field RedisAI's | [`encode_tensor`], [`encode_model`] |
-//! | RDB, read, by version | [`decode_tensor`], [`decode_model`] |
-//! | AOF and replication: the command that makes a value again | [`tensor_args`], [`model_args`] |
+//! | RDB, written: always version [`VERSION`], field for field RedisAI's | [`encode_tensor`], [`encode_model`], [`encode_script`] |
+//! | RDB, read, versions 0 to 4 | [`decode_tensor`], [`decode_model`], [`decode_script`] |
+//! | AOF and replication: the command that makes a value again | [`tensor_args`], [`model_args`], [`script_args`] |
 //! | What the server does for a file | [`RdbWrite`], [`RdbRead`]; [`Fields`] and [`FieldReader`] in memory |
 //!
 //! Nothing that is read is trusted: a count or a length allocates nothing before as many fields
@@ -28,8 +28,10 @@ mod encode;
 mod error;
 mod io;
 
-pub use aof::{Arg, Args, MODELSTORE, TENSORSET, model_args, tensor_args};
-pub use decode::{decode_model, decode_tensor};
-pub use encode::{VERSION, encode_model, encode_tensor};
+pub use aof::{
+    Arg, Args, MODELSTORE, SCRIPTSET, SCRIPTSTORE, TENSORSET, model_args, script_args, tensor_args,
+};
+pub use decode::{decode_model, decode_script, decode_tensor};
+pub use encode::{VERSION, encode_model, encode_script, encode_tensor};
 pub use error::Error;
 pub use io::{Field, FieldReader, Fields, RdbRead, RdbWrite};

@@ -2,9 +2,10 @@
 
 use proptest::prelude::*;
 use redisai_codec::{
-    Field, Fields, VERSION, decode_model, decode_tensor, encode_model, encode_tensor,
+    Field, Fields, VERSION, decode_model, decode_script, decode_tensor, encode_model,
+    encode_script, encode_tensor,
 };
-use redisai_core::{BackendKind, Batch, DType, Device, ModelDef, Shape, Tensor};
+use redisai_core::{BackendKind, Batch, DType, Device, ModelDef, ScriptDef, Shape, Tensor};
 use std::fmt;
 use std::sync::Arc;
 
@@ -67,7 +68,37 @@ prop_compose! {
     }
 }
 
+prop_compose! {
+    /// Device, tag, entry points, source.
+    fn scripts()(
+        device in any_bytes(),
+        tag in any_bytes(),
+        entry_points in prop::collection::vec(any_bytes(), 0..4),
+        source in any_bytes(),
+    ) -> (Box<[u8]>, Box<[u8]>, Vec<Box<[u8]>>, Box<[u8]>) {
+        (device, tag, entry_points, source)
+    }
+}
+
 proptest! {
+    #[test]
+    fn a_script((device, tag, entry_points, source) in scripts()) {
+        let mut fields = Fields::default();
+        encode_script(&mut fields, &ScriptDef {
+            device: Device::lenient(&device),
+            tag: tag.clone(),
+            entry_points: entry_points.clone(),
+            source: Arc::new(source.to_vec()),
+        });
+        let mut reader = fields.reader();
+        let read = decode_script(&mut reader, VERSION).unwrap();
+        prop_assert!(reader.rest().is_empty());
+        prop_assert_eq!(read.device.text(), &*device);
+        prop_assert_eq!(read.tag, tag);
+        prop_assert_eq!(read.entry_points, entry_points);
+        prop_assert_eq!(read.source.bytes(), &*source);
+    }
+
     #[test]
     fn a_tensor(tensor in tensors()) {
         let mut fields = Fields::default();

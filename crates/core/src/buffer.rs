@@ -109,16 +109,16 @@ impl Buffer for AlignedBytes {
 }
 
 /// The buffer itself where all bytes are 0 or 1, else a copy in which every other byte is 1: BOOL
-/// data of RedisAI, which did not check all of it.
-pub fn zeros_and_ones(buffer: Box<dyn Buffer>) -> Box<dyn Buffer> {
+/// data of RedisAI, which did not check all of it. `None` where the allocator refuses the copy.
+pub fn zeros_and_ones(buffer: Box<dyn Buffer>) -> Option<Box<dyn Buffer>> {
     if buffer.bytes().iter().all(|&byte| byte <= 1) {
-        return buffer;
+        return Some(buffer);
     }
-    let mut copy = AlignedBytes::copy_of(buffer.bytes());
-    for byte in copy.bytes_mut() {
-        *byte = (*byte).min(1);
+    let mut copy = AlignedBytes::try_zeroed(buffer.bytes().len())?;
+    for (byte, &saved) in copy.bytes_mut().iter_mut().zip(buffer.bytes()) {
+        *byte = saved.min(1);
     }
-    Box::new(copy)
+    Some(Box::new(copy))
 }
 
 impl Buffer for Vec<u8> {
@@ -160,11 +160,12 @@ mod tests {
 
     #[test]
     fn bytes_above_one_become_one() {
-        let mended = zeros_and_ones(Box::new(vec![0_u8, 1, 2, 255]));
+        let mended = zeros_and_ones(Box::new(vec![0_u8, 1, 2, 255])).unwrap();
         assert_eq!(mended.bytes(), [0, 1, 1, 1]);
         let good = vec![0_u8, 1];
         let place = good.as_ptr();
-        assert_eq!(zeros_and_ones(Box::new(good)).bytes().as_ptr(), place);
+        let same = zeros_and_ones(Box::new(good)).unwrap();
+        assert_eq!(same.bytes().as_ptr(), place);
     }
 
     #[test]

@@ -42,10 +42,7 @@ impl Device {
 
     /// A device of any text: what a file or `AI.MODELSET` says.
     pub fn lenient(text: &[u8]) -> Self {
-        Self {
-            text: text.into(),
-            kind: kind(text),
-        }
+        Self::from(Box::from(text))
     }
 
     /// The text as it was given.
@@ -76,6 +73,14 @@ impl Device {
                 })
                 .collect(),
         }
+    }
+}
+
+/// A device of any text, as [`Device::lenient`] makes it, without a copy.
+impl From<Box<[u8]>> for Device {
+    fn from(text: Box<[u8]>) -> Self {
+        let kind = kind(&text);
+        Self { text, kind }
     }
 }
 

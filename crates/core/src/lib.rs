@@ -14,6 +14,7 @@ mod device;
 mod dtype;
 mod error;
 mod model;
+mod script;
 mod shape;
 mod tensor;
 
@@ -26,5 +27,6 @@ pub use device::{Device, DeviceKind};
 pub use dtype::DType;
 pub use error::{BackendError, Status};
 pub use model::{Batch, ModelDef};
+pub use script::ScriptDef;
 pub use shape::{Shape, ShapeError};
 pub use tensor::{Strings, Tensor, TensorError};

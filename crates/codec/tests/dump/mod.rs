@@ -1,4 +1,4 @@
-//! Reads the body of a `DUMP` payload of a module value: just enough for the files here.
+//! Reads module values out of `DUMP` payloads and RDB files: just enough for the files here.
 
 use redisai_codec::{Field, Fields};
 
@@ -36,6 +36,9 @@ impl<'a> Body<'a> {
         match self.length() {
             Ok(length) => self.take(length as usize).to_vec(),
             Err(0) => i8::from_le_bytes([self.byte()]).to_string().into_bytes(),
+            Err(2) => i32::from_le_bytes(self.take(4).try_into().unwrap())
+                .to_string()
+                .into_bytes(),
             Err(3) => {
                 let packed = self.length().unwrap() as usize;
                 let length = self.length().unwrap() as usize;
@@ -74,16 +77,76 @@ fn lzf(packed: &[u8]) -> Vec<u8> {
 pub(crate) fn fields(dump: &[u8]) -> (i32, Fields) {
     let mut body = Body(&dump[..dump.len() - FOOTER]);
     assert_eq!(body.byte(), MODULE_2);
-    let module_id = body.length().unwrap();
-    let mut fields = Fields::default();
+    let (module, fields) = body.module_value();
+    assert!(body.0.is_empty());
+    (module.version, fields)
+}
+
+/// A module's type: its name of nine characters and the encoding version.
+pub(crate) struct Module {
+    pub(crate) name: String,
+    pub(crate) version: i32,
+}
+
+impl Module {
+    /// Six bits a character from the top, the version in the lowest ten.
+    fn of(id: u64) -> Self {
+        const CHARACTERS: &[u8] =
+            b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+        let character = |at: u32| CHARACTERS[(id >> (58 - 6 * at) & 63) as usize];
+        Self {
+            name: (0..9).map(|at| char::from(character(at))).collect(),
+            version: (id & 1023) as i32,
+        }
+    }
+}
+
+impl Body<'_> {
+    fn module_value(&mut self) -> (Module, Fields) {
+        let module = Module::of(self.length().unwrap());
+        let mut fields = Fields::default();
+        loop {
+            match self.length().unwrap() {
+                0 => return (module, fields),
+                2 => fields.0.push(Field::Number(self.length().unwrap())),
+                5 => fields.0.push(Field::Bytes(self.string())),
+                other => panic!("opcode {other}"),
+            }
+        }
+    }
+}
+
+/// Every key of an RDB file: its name, its type, its fields.
+pub(crate) fn rdb(file: &[u8]) -> Vec<(String, Module, Fields)> {
+    const AUX: u8 = 0xfa;
+    const RESIZE_DB: u8 = 0xfb;
+    const SELECT_DB: u8 = 0xfe;
+    const END: u8 = 0xff;
+    const CHECKSUM: usize = 8;
+
+    let body = file.strip_prefix(b"REDIS0010").unwrap();
+    let mut body = Body(&body[..body.len() - CHECKSUM]);
+    let mut keys = Vec::new();
     loop {
-        match body.length().unwrap() {
-            0 => break,
-            2 => fields.0.push(Field::Number(body.length().unwrap())),
-            5 => fields.0.push(Field::Bytes(body.string())),
-            other => panic!("opcode {other}"),
+        match body.byte() {
+            AUX => {
+                body.string();
+                body.string();
+            }
+            SELECT_DB => assert_eq!(body.length(), Ok(0)),
+            RESIZE_DB => {
+                body.length().unwrap();
+                assert_eq!(body.length(), Ok(0), "no key expires");
+            }
+            MODULE_2 => {
+                let name = String::from_utf8(body.string()).unwrap();
+                let (module, fields) = body.module_value();
+                keys.push((name, module, fields));
+            }
+            END => break,
+            other => panic!("opcode {other:#x}"),
         }
     }
     assert!(body.0.is_empty());
-    ((module_id & 1023) as i32, fields)
+    keys
 }

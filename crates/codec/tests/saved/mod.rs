@@ -8,13 +8,15 @@
 
 #![allow(dead_code, reason = "each test file uses another part")]
 
+pub(crate) mod samples;
+
 use redisai_codec::Field;
 
 /// All encoding versions.
-pub const VERSIONS: [i32; 5] = [0, 1, 2, 3, 4];
+pub(crate) const VERSIONS: [i32; 5] = [0, 1, 2, 3, 4];
 
 /// Name, code, bits: RedisAI's ten dtypes.
-pub const DTYPES: [(&str, u64, u64); 10] = [
+pub(crate) const DTYPES: [(&str, u64, u64); 10] = [
     ("FLOAT", 2, 32),
     ("DOUBLE", 2, 64),
     ("INT8", 0, 8),
@@ -28,7 +30,7 @@ pub const DTYPES: [(&str, u64, u64); 10] = [
 ];
 
 /// The framework of each saved number.
-pub const BACKENDS: [(u64, &str); 4] = [(0, "TF"), (1, "TFLITE"), (2, "TORCH"), (3, "ONNX")];
+pub(crate) const BACKENDS: [(u64, &str); 4] = [(0, "TF"), (1, "TFLITE"), (2, "TORCH"), (3, "ONNX")];
 
 /// A string whose terminating NUL is part of what is saved.
 fn c_string(text: &[u8]) -> Field {
@@ -52,18 +54,18 @@ fn buffer(value: &[u8]) -> Field {
 
 /// A tensor as RedisAI held it.
 #[derive(Clone, Debug)]
-pub struct SavedTensor {
-    pub code: u64,
-    pub bits: u64,
-    pub dims: Vec<i64>,
-    pub blob: Vec<u8>,
+pub(crate) struct SavedTensor {
+    pub(crate) code: u64,
+    pub(crate) bits: u64,
+    pub(crate) dims: Vec<i64>,
+    pub(crate) blob: Vec<u8>,
     /// Where each element of a STRING starts; empty for the others.
-    pub offsets: Vec<u64>,
+    pub(crate) offsets: Vec<u64>,
 }
 
 impl SavedTensor {
     /// A tensor whose bytes count up from 1 (BOOL: ones), with strings of 0, 1, 2, … bytes.
-    pub fn counting(code: u64, bits: u64, dims: &[i64]) -> Self {
+    pub(crate) fn counting(code: u64, bits: u64, dims: &[i64]) -> Self {
         let elements: i64 = dims.iter().product();
         let mut blob = Vec::new();
         let mut offsets = Vec::new();
@@ -97,7 +99,7 @@ impl SavedTensor {
     }
 
     /// Its fields in this encoding version.
-    pub fn fields(&self, version: i32) -> Vec<Field> {
+    pub(crate) fn fields(&self, version: i32) -> Vec<Field> {
         if version == 4 {
             self.fields_v4()
         } else {
@@ -116,11 +118,7 @@ impl SavedTensor {
             unsigned(self.dims.len() as u64),
         ];
         fields.extend(self.dims.iter().map(|&dim| unsigned(dim as u64)));
-        fields.extend(
-            self.strides()
-                .iter()
-                .map(|&stride| unsigned(stride as u64)),
-        );
+        fields.extend(self.strides().iter().map(|&stride| unsigned(stride as u64)));
         fields.push(unsigned(0)); // byte offset
         fields.push(buffer(&self.blob));
         fields
@@ -143,24 +141,24 @@ impl SavedTensor {
 
 /// A model as RedisAI held it.
 #[derive(Clone, Debug)]
-pub struct SavedModel {
-    pub backend: u64,
-    pub device: Vec<u8>,
-    pub tag: Vec<u8>,
-    pub batch_size: u64,
-    pub min_batch_size: u64,
+pub(crate) struct SavedModel {
+    pub(crate) backend: u64,
+    pub(crate) device: Vec<u8>,
+    pub(crate) tag: Vec<u8>,
+    pub(crate) batch_size: u64,
+    pub(crate) min_batch_size: u64,
     /// Not saved before version 2.
-    pub min_batch_timeout: u64,
-    pub inputs: Vec<Vec<u8>>,
-    pub outputs: Vec<Vec<u8>>,
-    pub blob: Vec<u8>,
+    pub(crate) min_batch_timeout: u64,
+    pub(crate) inputs: Vec<Vec<u8>>,
+    pub(crate) outputs: Vec<Vec<u8>>,
+    pub(crate) blob: Vec<u8>,
     /// `MODEL_CHUNK_SIZE` while it was saved; version 0 had none.
-    pub chunk_size: usize,
+    pub(crate) chunk_size: usize,
 }
 
 impl SavedModel {
     /// A model with every option given.
-    pub fn full(backend: u64) -> Self {
+    pub(crate) fn full(backend: u64) -> Self {
         Self {
             backend,
             device: b"CPU".to_vec(),
@@ -176,7 +174,7 @@ impl SavedModel {
     }
 
     /// Its fields in this encoding version.
-    pub fn fields(&self, version: i32) -> Vec<Field> {
+    pub(crate) fn fields(&self, version: i32) -> Vec<Field> {
         let mut fields = vec![unsigned(self.backend), c_string(&self.device)];
         fields.push(match version {
             0 => c_string(&self.tag),
@@ -214,17 +212,17 @@ impl SavedModel {
 
 /// A script as RedisAI held it.
 #[derive(Clone, Debug)]
-pub struct SavedScript {
-    pub device: Vec<u8>,
-    pub tag: Vec<u8>,
-    pub source: Vec<u8>,
+pub(crate) struct SavedScript {
+    pub(crate) device: Vec<u8>,
+    pub(crate) tag: Vec<u8>,
+    pub(crate) source: Vec<u8>,
     /// Not saved before version 3.
-    pub entry_points: Vec<Vec<u8>>,
+    pub(crate) entry_points: Vec<Vec<u8>>,
 }
 
 impl SavedScript {
     /// A script with every option given.
-    pub fn full() -> Self {
+    pub(crate) fn full() -> Self {
         Self {
             device: b"CPU".to_vec(),
             tag: b"v2".to_vec(),
@@ -235,7 +233,7 @@ impl SavedScript {
     }
 
     /// Its fields in this encoding version.
-    pub fn fields(&self, version: i32) -> Vec<Field> {
+    pub(crate) fn fields(&self, version: i32) -> Vec<Field> {
         let mut fields = vec![
             c_string(&self.device),
             match version {

@@ -144,7 +144,7 @@ impl TensorSet {
         };
         let mut buffer = hold(index);
         if self.dtype == DType::Bool && limits.from_stream {
-            buffer = zeros_and_ones(buffer);
+            buffer = zeros_and_ones(buffer).ok_or(Error::OutOfMemory)?;
         }
         Tensor::new(self.dtype, self.shape, buffer).map_err(|error| match error {
             TensorError::Length => Error::DataLength,

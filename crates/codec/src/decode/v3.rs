@@ -1,0 +1,14 @@
+//! Version 3: RedisAI 1.2.4. Scripts have entry points.
+
+use super::fields::{device, names, source, string};
+use crate::{Error, RdbRead};
+use redisai_core::ScriptDef;
+
+pub(super) fn script(input: &mut impl RdbRead) -> Result<ScriptDef, Error> {
+    Ok(ScriptDef {
+        device: device(input)?,
+        tag: string(input)?,
+        source: source(input)?,
+        entry_points: names(input)?,
+    })
+}
