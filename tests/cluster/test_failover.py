@@ -56,6 +56,9 @@ def held_run(primary, tag, at):
 
 def fail_over(primary, replica):
     """Starts a failover; the primary has heard of it and lets nobody write."""
+    # A request of a node that it does not know as its replica yet is ignored.
+    name = primary.execute("CLUSTER", "MYID")
+    wait_until(lambda: primary.execute("CLUSTER", "SLAVES", name), "the replica to be known")
     before = primary.log_text().count(REQUEST)
     assert replica.execute("CLUSTER", "FAILOVER") == b"OK"
     wait_until(lambda: primary.log_text().count(REQUEST) > before, "the failover")
