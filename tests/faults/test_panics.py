@@ -46,7 +46,8 @@ def caught(server, name):
 
 # How each guarded callback is made to run once, after it has been armed.
 PROVOKE = {
-    "event loop": lambda client: client.ping(),
+    "command filter": lambda client: client.ping(),
+    "cron": lambda client: client.ping(),
     "flush": lambda client: client.execute_command("FLUSHDB"),
     "swapdb": lambda client: client.swapdb(8, 9),
     "keyspace event": lambda client: client.rename("t", "t2"),
@@ -73,6 +74,8 @@ OTHERS = {
     "load",
     "model aof_rewrite",
     "model rdb_load",
+    "one-shot",
+    "release",
     "reply",
     "shutdown",
     "tensor aof_rewrite",
@@ -140,6 +143,41 @@ def test_a_panic_in_a_reply_answers_a_blocked_client(server, client, tmp_path):
     arm(client, "reply")
     one.send("AI.MODELSTORE", "n", "ONNX", "CPU", "BLOB", "identity")
     assert one.error() == CAUGHT
+
+
+def posts(server):
+    """Whether the server has callbacks that are posted from any thread."""
+    if server.binary.version < (7,):
+        pytest.skip("not used on this server")
+
+
+def test_a_panic_where_the_main_thread_is_asked(server, client, tmp_path):
+    posts(server)
+    at = Gate(tmp_path / "gate")
+    store(client, "slow", at.run_text)
+    one = Pending(server, *run("slow", ["x"], ["y"]))
+    at.reached()
+    # After this command the worker asks before it delivers.
+    client.client_id()
+    arm(client, "one-shot")
+    at.open()
+    caught(server, "one-shot")
+    # The server's cron delivers.
+    assert one.reply() == b"OK"
+    assert values(client, "y") == [1, 2]
+
+
+def test_a_panic_where_what_was_replaced_is_handed_over(server, client):
+    posts(server)
+    elements = 18 << 20
+    blob = bytes(4 * elements)
+    client.execute_command("AI.TENSORSET", "large", "FLOAT", elements, "BLOB", blob)
+    arm(client, "release")
+    client.execute_command("AI.TENSORSET", "large", "FLOAT", elements, "BLOB", blob)
+    caught(server, "release")
+    # The server's cron hands over.
+    small = len(blob) * 3 // 2
+    wait_until(lambda: client.info("memory")["used_memory"] < small, "the freed tensor")
 
 
 def test_a_panic_where_a_clients_data_is_freed(server, client):

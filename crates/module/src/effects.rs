@@ -57,8 +57,6 @@ pub(crate) fn replicate_model(ctx: Ctx<'_>, key: &Held, model: &ModelDef) -> Res
 
 fn replicate(ctx: Ctx<'_>, command: &CStr, key: &Held, args: &[Arg<'_>]) -> Result<(), Error> {
     let words = Words::new(args).ok_or(Error::OutOfMemory)?;
-    let mut vector = words.vector();
-    vector.insert(0, key.raw());
-    ctx.replicate(command, &mut vector);
+    ctx.replicate(command, &mut words.vector(&[key.raw()]));
     Ok(())
 }

@@ -1,10 +1,11 @@
-//! What the server tells the module: turns of its loop, flushes, swaps, renames, shutdown.
+//! What the server tells the module: its cron, commands that may pause writes, flushes, swaps, renames,
+//! shutdown.
 
 use crate::guard;
 use crate::keyspace;
 use crate::park;
 use crate::release;
-use crate::server::{Arg, Ctx, drain_releases, features, log_line, raw, rm};
+use crate::server::{Arg, Ctx, drain_releases, log_line, raw, rm};
 use crate::state::state;
 use crate::walk;
 use std::ffi::CStr;
@@ -12,14 +13,8 @@ use std::os::raw::{c_char, c_int, c_void};
 
 /// Subscribes to all of it. False: the server refused.
 pub(crate) fn subscribe(ctx: Ctx<'_>) -> bool {
-    let turn = if features().event_loop {
-        raw::REDISMODULE_EVENT_EVENTLOOP
-    } else {
-        // 6.2 tells of no turns, but of its cron.
-        raw::REDISMODULE_EVENT_CRON_LOOP
-    };
     let events = [
-        (turn, 1, turn_ended as Callback),
+        (raw::REDISMODULE_EVENT_CRON_LOOP, 1, cron as Callback),
         (raw::REDISMODULE_EVENT_FLUSHDB, 1, flushed as Callback),
         (raw::REDISMODULE_EVENT_SWAPDB, 1, swapped as Callback),
         (
@@ -39,7 +34,37 @@ pub(crate) fn subscribe(ctx: Ctx<'_>) -> bool {
             )) == OK
         }
     });
-    subscribed && listen(ctx)
+    // Last, since not every server forgets a filter after a load that failed.
+    subscribed && listen(ctx) && watch_pauses(ctx)
+}
+
+/// Sees to it that no pause of writes goes unnoticed.
+fn watch_pauses(ctx: Ctx<'_>) -> bool {
+    if ctx.flags().cluster() {
+        // A failover or the move of a slot begins by a message of another node.
+        park::always_ask();
+        return true;
+    }
+    // SAFETY: the context is the load's, the callback lives as long as the process.
+    let filter = unsafe {
+        rm!(RedisModule_RegisterCommandFilter(
+            ctx.raw(),
+            Some(filtered),
+            0
+        ))
+    };
+    !filter.is_null()
+}
+
+/// Called for every command of the server: it looks, and changes nothing.
+extern "C" fn filtered(filter: *mut raw::RedisModuleCommandFilterCtx) {
+    guard::run("command filter", (), || {
+        // SAFETY: valid during the callback; null where there is no such argument.
+        let name = unsafe { Arg::new(rm!(RedisModule_CommandFilterArgGet(filter, 0))) };
+        if let Some(name) = name {
+            park::command_seen(name.bytes());
+        }
+    });
 }
 
 /// Subscribes to the events of keys, where that harms nobody.
@@ -65,22 +90,17 @@ const OK: c_int = raw::REDISMODULE_OK as c_int;
 type Callback =
     unsafe extern "C" fn(*mut raw::RedisModuleCtx, raw::RedisModuleEvent, u64, *mut c_void);
 
-extern "C" fn turn_ended(
+extern "C" fn cron(
     ctx: *mut raw::RedisModuleCtx,
     _event: raw::RedisModuleEvent,
-    subevent: u64,
+    _subevent: u64,
     _data: *mut c_void,
 ) {
-    guard::run("event loop", (), || {
-        // The loop tells before and after it sleeps; cron has one subevent, of this number too.
-        if subevent != raw::REDISMODULE_SUBEVENT_EVENTLOOP_BEFORE_SLEEP {
-            return;
-        }
-        park::refresh();
+    guard::run("cron", (), || {
         drain_releases();
-        release::turn_ended();
+        release::hand_over();
         // SAFETY: the context is valid during the callback.
-        park::run_waiting(unsafe { Ctx::new(ctx) });
+        park::cron(unsafe { Ctx::new(ctx) });
     });
 }
 

@@ -12,8 +12,8 @@ pub(crate) struct Features {
     pub(crate) key_flags: bool,
     /// ACL categories of our own choice (Valkey 8, Redis 7.4).
     pub(crate) acl_categories: bool,
-    /// A hook at the end of each turn of the event loop (7.0).
-    pub(crate) event_loop: bool,
+    /// A callback on the main thread, posted from any thread (7.0).
+    pub(crate) one_shot: bool,
     /// The database of an RDB load (7.0).
     pub(crate) db_of_io: bool,
     /// Background time shows in the slow log (6.2).
@@ -64,6 +64,8 @@ pub(crate) fn probe() -> Result<(), &'static str> {
             RedisModule_UnblockClient,
             RedisModule_SetDisconnectCallback,
             RedisModule_AvoidReplicaTraffic,
+            RedisModule_RegisterCommandFilter,
+            RedisModule_CommandFilterArgGet,
             RedisModule_SubscribeToServerEvent,
             RedisModule_SubscribeToKeyspaceEvents,
             RedisModule_GetServerInfo,
@@ -92,7 +94,7 @@ pub(crate) fn probe() -> Result<(), &'static str> {
             command_info: there!(RedisModule_SetCommandInfo) && there!(RedisModule_GetCommand),
             key_flags: there!(RedisModule_KeyAtPosWithFlags),
             acl_categories: there!(RedisModule_SetCommandACLCategories),
-            event_loop: there!(RedisModule_EventLoopAddOneShot),
+            one_shot: there!(RedisModule_EventLoopAddOneShot),
             db_of_io: there!(RedisModule_GetDbIdFromIO),
             measure_blocked: there!(RedisModule_BlockedClientMeasureTimeStart)
                 && there!(RedisModule_BlockedClientMeasureTimeEnd),

@@ -49,7 +49,7 @@ impl Io {
         let Some(words) = Words::new(args) else {
             std::process::abort();
         };
-        let mut vector = words.vector();
+        let mut vector = words.vector(&[]);
         // SAFETY: "s" takes a string, "v" a vector and its length.
         unsafe {
             rm!(RedisModule_EmitAOF(
