@@ -99,3 +99,6 @@ pub(crate) fn decide(policy: Policy, head: Head, known: Known, now: u64) -> Deci
 fn comes_back_soon(known: Known) -> bool {
     known.back > 0 && known.back <= known.run / SHARE
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests;

@@ -214,3 +214,6 @@ impl Learned {
         (rows.collect(), self.back)
     }
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests;

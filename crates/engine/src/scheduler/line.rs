@@ -9,7 +9,7 @@ use super::decide::{Decision, Head, NEVER, Policy, decide};
 use super::learn::Learned;
 use crate::BatchInfo;
 use smallvec::SmallVec;
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 
 /// Groups that are looked through, from the end, for one that a new job can join.
 const LOOK_BACK: usize = 256;
@@ -129,6 +129,9 @@ impl<T: Waiting> Line<T> {
             let mut groups = self.groups.iter_mut().rev().take(LOOK_BACK);
             let last = groups.find(|group| !group.alone && group.class == class);
             if let Some(group) = last.filter(|group| !group.full) {
+                if group.rows + rows > most {
+                    group.forget_ended();
+                }
                 if group.rows + rows <= most {
                     group.join(item, spare);
                     group.full = group.rows == most;
@@ -188,8 +191,15 @@ impl<T: Waiting> Line<T> {
         while let Some(front) = self.groups.front_mut() {
             if front.items.iter().any(|item| !item.pending()) {
                 front.drop_ended(ended);
+                if !front.items.is_empty() {
+                    self.reopen(0);
+                }
             }
-            if !front.items.is_empty() {
+            if self
+                .groups
+                .front()
+                .is_some_and(|front| !front.items.is_empty())
+            {
                 return;
             }
             self.remove(0);
@@ -222,7 +232,6 @@ impl<T: Waiting> Line<T> {
 
     /// Takes the first jobs of a group that have `rows` rows together, one at least.
     fn split(&mut self, at: usize, rows: u64) -> Items<T> {
-        let most = self.policy.most;
         let Some(group) = self.groups.get_mut(at) else {
             return Items::new();
         };
@@ -231,25 +240,28 @@ impl<T: Waiting> Line<T> {
             if count > 0 && sum + item.rows() > rows {
                 break;
             }
-            sum += item.rows();
+            // Those that have ended may not be counted any more.
+            sum += if item.pending() { item.rows() } else { 0 };
             count += 1;
         }
         let taken = group.items.drain(..count).collect();
-        group.rows -= sum;
-        // It has room again, but where another of its kind has begun it takes no more.
-        if group.full && group.rows < most {
-            let class = group.class;
-            let behind = self
-                .groups
-                .iter()
-                .skip(at + 1)
-                .any(|group| group.class == class && !group.alone);
-            if !behind && let Some(group) = self.groups.get_mut(at) {
-                group.full = false;
-                self.full -= 1;
-            }
-        }
+        group.rows = group.rows.saturating_sub(sum);
+        self.reopen(at);
         taken
+    }
+
+    /// A group has lost jobs: it has room again, but where another of its kind has begun it takes
+    /// no more.
+    fn reopen(&mut self, at: usize) {
+        let mut groups = self.groups.iter_mut().skip(at);
+        let Some(group) = groups.next() else {
+            return;
+        };
+        let room = group.full && !group.alone && group.rows < self.policy.most;
+        if room && !groups.any(|other| !other.alone && other.class == group.class) {
+            group.full = false;
+            self.full -= 1;
+        }
     }
 
     fn remove(&mut self, at: usize) -> Option<Group<T>> {
@@ -268,6 +280,13 @@ impl<T: Waiting> Line<T> {
             group.drop_ended(ended);
         }
         self.groups.retain(|group| !group.items.is_empty());
+        // As in `reopen`, for all in one walk.
+        let mut behind = HashSet::new();
+        for group in self.groups.iter_mut().rev().filter(|group| !group.alone) {
+            group.full =
+                group.full && (group.rows >= self.policy.most || behind.contains(&group.class));
+            behind.insert(group.class);
+        }
         self.full = self.groups.iter().filter(|group| group.full).count();
     }
 
@@ -303,6 +322,12 @@ impl<T: Waiting> Group<T> {
             self.items = SmallVec::from_vec(roomy);
         }
         self.items.push(item);
+    }
+
+    /// Rows of jobs that have ended do not count any more. They stay in their place.
+    fn forget_ended(&mut self) {
+        let pending = self.items.iter().filter(|item| item.pending());
+        self.rows = pending.map(Waiting::rows).sum();
     }
 
     fn drop_ended(&mut self, ended: &mut Vec<T>) {
