@@ -13,12 +13,17 @@ from redisai_rs.testing import Cluster
 
 
 @pytest.fixture(scope="module")
-def started(
+def options(
     server_binary: ServerBinary, redisai_module: Path, mock_path: Path
-) -> Iterator[Cluster]:
-    """One cluster for a test file: it takes seconds to come together."""
+) -> dict[str, object]:
+    """What every node is started with."""
     arguments = ["TEST_BACKENDS", "yes", "ONNX", mock_path, *NO_LIMIT]
-    options = {"binary": server_binary, "module": redisai_module, "module_args": arguments}
+    return {"binary": server_binary, "module": redisai_module, "module_args": arguments}
+
+
+@pytest.fixture(scope="module")
+def started(options: dict[str, object]) -> Iterator[Cluster]:
+    """One cluster for a test file: it takes seconds to come together."""
     with Cluster(2, 1, **options) as one:
         yield one
 
