@@ -3,15 +3,13 @@
 mod memory;
 mod saved;
 
+use memory::stream::Stream;
 use memory::{Counting, measured, with_cap};
 use redisai_codec::{
-    Error, Field, Fields, RdbRead, decode_model, decode_script, decode_tensor, encode_model,
+    Error, Field, Fields, decode_model, decode_script, decode_tensor, encode_model,
 };
-use redisai_core::Buffer;
 use saved::samples::{KINDS, Kind, read, samples};
 use saved::{SavedModel, SavedScript, SavedTensor, VERSIONS};
-use std::any::Any;
-use std::sync::Arc;
 
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
@@ -200,57 +198,6 @@ fn models_that_are_unsafe() {
         damaged(with(3, 2, &[b"ab", b"cd"]), "chunks");
         damaged(with(1 << 60, 1, &[b"ab"]), "chunks");
         assert_eq!(with(2, 1 << 60, &[b"ab"]).err(), Some(Error::Short));
-    }
-}
-
-/// Gives its strings without a copy, as a server does.
-struct Stream(std::vec::IntoIter<Stored>);
-
-enum Stored {
-    Number(u64),
-    Bytes(Shared),
-}
-
-#[derive(Clone)]
-struct Shared(Arc<Vec<u8>>);
-
-impl Buffer for Shared {
-    fn bytes(&self) -> &[u8] {
-        &self.0
-    }
-
-    fn as_any(&self) -> &dyn Any {
-        self
-    }
-}
-
-impl Stream {
-    fn new(fields: Vec<Field>) -> Self {
-        let stored = fields.into_iter().map(|field| match field {
-            Field::Number(number) => Stored::Number(number),
-            Field::Bytes(bytes) => Stored::Bytes(Shared(Arc::new(bytes))),
-        });
-        Self(stored.collect::<Vec<_>>().into_iter())
-    }
-}
-
-impl RdbRead for Stream {
-    fn unsigned(&mut self) -> Result<u64, Error> {
-        match self.0.next() {
-            Some(Stored::Number(number)) => Ok(number),
-            _ => Err(Error::Short),
-        }
-    }
-
-    fn signed(&mut self) -> Result<i64, Error> {
-        self.unsigned().map(u64::cast_signed)
-    }
-
-    fn bytes(&mut self) -> Result<Box<dyn Buffer>, Error> {
-        match self.0.next() {
-            Some(Stored::Bytes(bytes)) => Ok(Box::new(bytes)),
-            _ => Err(Error::Short),
-        }
     }
 }
 

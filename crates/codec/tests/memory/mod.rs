@@ -1,5 +1,7 @@
 //! An allocator that counts, and refuses on request, for each thread by itself.
 
+pub(crate) mod stream;
+
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 use std::ptr::null_mut;
