@@ -104,7 +104,7 @@ def test_full_shows_what_the_model_says(mocks_both: Wire) -> None:
     short = mocks_both("AI.INFO", "m")
     shown = mocks_both("AI.INFO", "m", "full")
     assert shown[:18] == short
-    assert shown[18:] == [
+    assert shown[18:26] == [
         b"state", b"ready", b"reason", b"",
         b"inputs", [
             [b"name", b"a", b"dtype", b"FLOAT", b"shape", [-1, 3]],
@@ -115,6 +115,8 @@ def test_full_shows_what_the_model_says(mocks_both: Wire) -> None:
             [b"name", b"d", b"dtype", b"", b"shape", None],
         ],
     ]  # fmt: skip
+    labels = [b"late", b"batches", b"batch_sizes", b"queue_ns", b"run_ns", b"batching"]
+    assert shown[26::2] == labels
 
 
 def test_a_model_that_cannot_be_built_says_why(mocks: Wire) -> None:

@@ -141,3 +141,17 @@ def test_onnx_runtimes_own_fields(wire: Wire) -> None:
     assert int(fields["ai_onnxruntime_memory"]) > 0
     assert int(fields["ai_onnxruntime_memory_access_num"]) > 0
     assert int(fields["ai_onnxruntime_maximum_run_sessions_number"]) >= 1
+
+
+def test_queues_are_shown_behind_the_references_sections(mocks: Wire) -> None:
+    store(mocks)
+    assert mocks("AI.MODELSTORE", "other", "ONNX", "CPU:1", "BLOB", "identity") == OK
+    found = ai_sections(mocks)
+    assert list(found)[: len(ORDER)] == ORDER
+    queues = found["ai_queues"]
+    for queue in ("CPU", "CPU_1"):
+        names = [f"ai_queue_{queue}_{name}" for name in ("length", "peak", "refused", "busy")]
+        assert [queues[name] for name in names][2:] == ["0", "0"]
+        assert queues[f"ai_queue_{queue}_workers"] == "1"
+    assert queues["ai_running"] == "0"
+    assert queues["ai_waiting_for_session"] == "0"

@@ -81,18 +81,17 @@ def test_a_client_that_goes(held, gate, pending, leave):
 
 def test_writes_are_paused(held, gate, pending):
     """What stores waits until the server may write; what stores nothing does not."""
-    at = prepare(held, gate)
+    first, second = prepare(held, gate), gate()
+    store(held, "later", second.run_text)
     held.execute_command(*tset("t", 1))
     storing = pending(*dag(tset("x", 2), execute("slow", "x", "y"), head="PERSIST 1 y"))
-    at.reached()
-    reading = pending(
-        *dag(
-            execute("slow", "t", "y"), tget("y", "VALUES"), head="LOAD 1 t", kind="AI.DAGEXECUTE_RO"
-        )
-    )
+    first.reached()
+    ops = [execute("later", "t", "y"), tget("y", "VALUES")]
+    reading = pending(*dag(*ops, head="LOAD 1 t", kind="AI.DAGEXECUTE_RO"))
     held.execute_command("CLIENT", "PAUSE", 600_000, "WRITE")
-    at.open()
-    at.open()
+    first.open()
+    # One worker: when the second has come to its gate, the first run is over.
+    second.open()
     assert reading.reply() == [b"OK", [b"1"]]
     assert not storing.answered()
     assert not held.exists("y")

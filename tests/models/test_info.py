@@ -126,6 +126,49 @@ def test_full(client):
     assert info(client).items() <= full.items()
 
 
+def labelled(flat):
+    """A flat reply of labels and values as a dictionary."""
+    return {label.decode(): value for label, value in zip(flat[::2], flat[1::2], strict=True)}
+
+
+def test_full_shows_the_runs_in_detail(client, simple):
+    blob = client.execute_command("AI.MODELGET", "m", "BLOB")
+    command = ("AI.MODELSTORE", "m", "ONNX", "CPU", "BATCHSIZE", 8, "BLOB", blob)
+    assert client.execute_command(*command) == b"OK"
+    nothing = info(client, "m", "FULL")
+    assert [nothing[name] for name in ("late", "batches", "batch_sizes")] == [0, 0, []]
+    assert set(labelled(nothing["queue_ns"]).values()) == {0}
+    rows = [1, 1, 2, 5, 20]
+    began = time.monotonic()
+    for count in rows:
+        put(client, "x", np.ones((count, 3), np.float32))
+        assert execute(client, ["x"], ["y"]) == b"OK"
+    took = (time.monotonic() - began) * 1e9
+    full = info(client, "m", "FULL")
+    # One client alone shares no run. Sizes are powers of two, rounded down.
+    assert (full["late"], full["batches"]) == (0, 0)
+    assert full["batch_sizes"] == [[1, 2], [2, 1], [4, 1], [16, 1]]
+    for name in ("queue_ns", "run_ns"):
+        times = labelled(full[name])
+        assert times.pop("count") == len(rows)
+        assert list(times) == ["p50", "p90", "p99", "p99.9", "max"]
+        values = list(times.values())
+        assert values == sorted(values)
+        assert values[-1] < took
+    learned = labelled(full["batching"])
+    assert set(learned) == {"rows", "given_up", "row_ns", "back_ns"}
+    assert 1 <= learned["rows"] <= 8
+    assert learned["given_up"] == 0
+    assert client.execute_command("AI.INFO", "m", "RESETSTAT") == b"OK"
+    again = info(client, "m", "FULL")
+    for name in ("late", "batches", "batch_sizes", "queue_ns", "run_ns"):
+        assert again[name] == nothing[name], name
+
+
+def test_no_batching_without_batchsize(client, simple):
+    assert info(client, "m", "FULL")["batching"] is None
+
+
 def test_full_of_a_model_that_cannot_be_built(make_server, redisai_module):
     server = make_server()
     client = server.client()

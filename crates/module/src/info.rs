@@ -152,8 +152,16 @@ fn queues(out: &InfoWriter, state: &State) {
     if !out.section("queues") {
         return;
     }
-    for queue in state.engine.info().queues {
+    let info = state.engine.info();
+    // Theirs too: runs on callers' threads, and jobs whose model has no session yet.
+    out.number("running", info.running as u64);
+    out.number("waiting_for_session", info.waiting_for_session as u64);
+    for queue in info.queues {
         out.number(&format!("queue_{}_length", queue.name), queue.length as u64);
+        out.number(&format!("queue_{}_peak", queue.name), queue.peak as u64);
+        out.number(&format!("queue_{}_refused", queue.name), queue.refused);
+        let busy = queue.workers.iter().filter(|worker| worker.busy).count();
+        out.number(&format!("queue_{}_busy", queue.name), busy as u64);
         out.number(
             &format!("queue_{}_workers", queue.name),
             queue.workers.len() as u64,

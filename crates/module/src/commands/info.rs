@@ -4,7 +4,7 @@ use crate::keyspace;
 use crate::server::{Args, Ctx};
 use redisai_command::{Error, Info};
 use redisai_core::ValueInfo;
-use redisai_engine::{Model, ModelState};
+use redisai_engine::{BatchInfo, Model, ModelState, Percentiles};
 
 pub(super) fn info(ctx: Ctx<'_>, args: &Args<'_>) -> Result<(), Error> {
     let argv = args.bytes();
@@ -21,7 +21,7 @@ pub(super) fn info(ctx: Ctx<'_>, args: &Args<'_>) -> Result<(), Error> {
             short(ctx, key.bytes(), &model);
         }
         Info::Full => {
-            ctx.reply_array(26);
+            ctx.reply_array(38);
             short(ctx, key.bytes(), &model);
             full(ctx, &model);
         }
@@ -44,19 +44,13 @@ fn short(ctx: Ctx<'_>, key: &[u8], model: &Model) {
         ctx.reply_bulk(label);
         ctx.reply_bulk(text);
     }
-    let numbers: [(&[u8], u64); 4] = [
-        (b"duration", stats.duration_us),
-        (b"samples", stats.samples),
-        (b"calls", stats.calls),
-        (b"errors", stats.errors),
-    ];
-    for (label, number) in numbers {
-        ctx.reply_bulk(label);
-        ctx.reply_integer(i64::try_from(number).unwrap_or(i64::MAX));
-    }
+    field(ctx, b"duration", stats.duration_us);
+    field(ctx, b"samples", stats.samples);
+    field(ctx, b"calls", stats.calls);
+    field(ctx, b"errors", stats.errors);
 }
 
-/// `FULL`: the session's state and what the model says of its inputs and outputs.
+/// `FULL`: the session's state, what the model says of its inputs and outputs, runs in detail.
 fn full(ctx: Ctx<'_>, model: &Model) {
     let (state, reason) = match model.state() {
         ModelState::Unbuilt => ("unbuilt", String::new()),
@@ -78,6 +72,63 @@ fn full(ctx: Ctx<'_>, model: &Model) {
         ctx.reply_array(values.len());
         values.iter().for_each(|value| describe(ctx, value));
     }
+    runs(ctx, model);
+}
+
+/// How the runs went, and what the engine has learned from them. Times are nanoseconds.
+fn runs(ctx: Ctx<'_>, model: &Model) {
+    let runs = model.stats().runs();
+    field(ctx, b"late", runs.late);
+    field(ctx, b"batches", runs.batches);
+    ctx.reply_bulk(b"batch_sizes");
+    pairs(ctx, &runs.batch_sizes);
+    ctx.reply_bulk(b"queue_ns");
+    percentiles(ctx, runs.queued);
+    ctx.reply_bulk(b"run_ns");
+    percentiles(ctx, runs.ran);
+    ctx.reply_bulk(b"batching");
+    match model.batching() {
+        None => ctx.reply_null(),
+        Some(learned) => batching(ctx, &learned),
+    }
+}
+
+fn batching(ctx: Ctx<'_>, learned: &BatchInfo) {
+    ctx.reply_array(8);
+    field(ctx, b"rows", learned.rows);
+    field(ctx, b"given_up", learned.given_up.into());
+    ctx.reply_bulk(b"row_ns");
+    pairs(ctx, &learned.row_nanos);
+    field(ctx, b"back_ns", learned.back_nanos);
+}
+
+fn percentiles(ctx: Ctx<'_>, of: Percentiles) {
+    ctx.reply_array(12);
+    field(ctx, b"count", of.count);
+    field(ctx, b"p50", of.p50);
+    field(ctx, b"p90", of.p90);
+    field(ctx, b"p99", of.p99);
+    field(ctx, b"p99.9", of.p999);
+    field(ctx, b"max", of.max);
+}
+
+/// A number of rows and what belongs to it, for each size.
+fn pairs(ctx: Ctx<'_>, pairs: &[(u64, u64)]) {
+    ctx.reply_array(pairs.len());
+    for &(rows, value) in pairs {
+        ctx.reply_array(2);
+        number(ctx, rows);
+        number(ctx, value);
+    }
+}
+
+fn field(ctx: Ctx<'_>, label: &[u8], value: u64) {
+    ctx.reply_bulk(label);
+    number(ctx, value);
+}
+
+fn number(ctx: Ctx<'_>, value: u64) {
+    ctx.reply_integer(i64::try_from(value).unwrap_or(i64::MAX));
 }
 
 /// One input or output: `name`, `dtype` (empty: not known), `shape` (null: rank not known; −1: a
