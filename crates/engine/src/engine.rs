@@ -145,7 +145,7 @@ impl Engine {
     ///
     /// All of this must hold: [`Config::inline_runs`]; a session; no `BATCHSIZE`; no operations with
     /// sub-graphs; nobody in the device's queue; a permit at once, where runs are limited; and
-    /// of this model's last runs with inputs of these types and shapes 99 % took less than 50 µs
+    /// of this model's last runs with inputs of these types and shapes 99 % used no more than 50 µs of CPU time and took no more than 1 ms
     /// (of 128 at least; four kinds of inputs are remembered). One run here that uses more than a
     /// millisecond of CPU time, or takes more than 100 ms, or breaks the session, is the last of its
     /// model. It counts as any other, with a waiting time of 0, and the run's limit

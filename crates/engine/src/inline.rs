@@ -16,11 +16,14 @@ use rustix::time::{ClockId, clock_gettime};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
-/// A short run, in nanoseconds: less than what two hand-offs between threads can cost.
+/// The most CPU time of a short run, in nanoseconds: less than what two hand-offs between threads
+/// can cost. CPU time, since a busy system puts a run of any length aside;
 const SHORT: u64 = 50_000;
+/// the most time of any kind, since a run may wait for something.
+const SHORT_IN_ALL: u64 = 1_000_000;
 /// Runs with inputs of one kind before their times are believed.
 const ENOUGH: u32 = 128;
-/// One run in so many may be longer than [`SHORT`]: this is the bound on the 99th percentile.
+/// One run in so many may be longer than that: this is the bound on the 99th percentile.
 const ONE_IN: u32 = 100;
 /// Counts are halved here: what was long ago fades.
 const FULL: u32 = 4_096;
@@ -60,7 +63,7 @@ impl Kinds {
         kind.is_some_and(|kind| kind.runs >= ENOUGH && kind.long * ONE_IN <= kind.runs)
     }
 
-    fn saw(&mut self, key: u64, nanos: u64) {
+    fn saw(&mut self, key: u64, short: bool) {
         let at = self.list.iter().position(|kind| kind.key == key);
         let at = at.unwrap_or_else(|| {
             self.next = (self.next + 1) % KINDS;
@@ -76,7 +79,7 @@ impl Kinds {
             };
         }
         kind.runs += 1;
-        kind.long += u32::from(nanos > SHORT);
+        kind.long += u32::from(!short);
         if kind.runs >= FULL {
             kind.runs /= 2;
             kind.long /= 2;
@@ -85,11 +88,9 @@ impl Kinds {
 }
 
 impl Short {
-    /// A run on a worker, for one request alone, has ended well.
-    pub(crate) fn saw(&self, inputs: &Inputs, nanos: u64) {
-        if !self.ended.load(Ordering::Relaxed) {
-            lock(&self.kinds).saw(key(inputs), nanos);
-        }
+    fn saw(&self, inputs: &Inputs, took: Took) {
+        let short = took.cpu <= SHORT && took.nanos <= SHORT_IN_ALL;
+        lock(&self.kinds).saw(key(inputs), short);
     }
 
     fn allow(&self, inputs: &Inputs) -> bool {
@@ -117,12 +118,39 @@ fn key(inputs: &Inputs) -> u64 {
     key | 1
 }
 
+/// Nanoseconds of a run.
+#[derive(Clone, Copy)]
+struct Took {
+    cpu: u64,
+    nanos: u64,
+}
+
+/// Measures a run on a worker, for one request alone, if it matters: it costs two calls of the
+/// system, a third of a microsecond.
+pub(crate) struct Watch(Option<u64>);
+
+impl Watch {
+    /// Before the run.
+    pub(crate) fn begin(model: &Model) -> Self {
+        let matters = may(model) && !model.short().ended.load(Ordering::Relaxed);
+        Self(matters.then(cpu_time))
+    }
+
+    /// After one that ended well and took `nanos` nanoseconds in all.
+    pub(crate) fn end(self, model: &Model, inputs: &Inputs, nanos: u64) {
+        if let Some(begun) = self.0 {
+            let cpu = cpu_time().saturating_sub(begun);
+            model.short().saw(inputs, Took { cpu, nanos });
+        }
+    }
+}
+
 /// Whether runs of a model may ever go without a hand-off.
 ///
 /// Not where a minimum makes a request wait for others, nor where requests share runs at all: a
 /// row costs less in a batch than alone, and while the door's thread is in runs no batch forms.
 /// Not where sub-graphs make the time depend on values.
-pub(crate) fn may(model: &Model) -> bool {
+fn may(model: &Model) -> bool {
     let config = &model.shared.config;
     let batch = model.def().batch;
     config.inline_runs && batch.size <= 1 && batch.min_size <= 1
@@ -159,7 +187,8 @@ pub(crate) fn run(shared: &Arc<Shared>, request: Request) -> Result<Outcome, Req
         model.short().end();
     }
     if attempted.result.is_ok() {
-        model.short().saw(&request.inputs, attempted.nanos);
+        let nanos = attempted.nanos;
+        model.short().saw(&request.inputs, Took { cpu, nanos });
     }
     let times = Some((0, attempted.nanos));
     model.stats().record(&attempted.result, times);

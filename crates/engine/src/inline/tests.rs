@@ -4,7 +4,6 @@ use super::*;
 use crate::tests::{PATIENCE, Rig, def, name, request, tensor};
 use crate::{Config, ModelState};
 use redisai_core::{BackendKind, Batch, DType, ModelDef, Shape, Tensor};
-use std::sync::atomic::AtomicUsize;
 use std::time::{Duration, Instant};
 
 fn rig() -> Rig {
@@ -23,7 +22,8 @@ fn warm(rig: &Rig, model: &Arc<Model>, runs: u32) {
 
 fn warmed(rig: &Rig, blob: &str) -> Arc<Model> {
     let model = rig.model(blob);
-    warm(rig, &model, ENOUGH);
+    // More than needed: in a test some may be long.
+    warm(rig, &model, 3 * ENOUGH);
     model
 }
 
@@ -50,7 +50,7 @@ fn a_model_whose_runs_were_short_runs_here() {
     // What does not run comes back as it was.
     let request = rig.engine.run_inline(request).map(|_| ()).unwrap_err();
     assert!(Arc::ptr_eq(&request.inputs[0], &input));
-    warm(&rig, &model, 1);
+    warm(&rig, &model, 1 + 2 * ENOUGH);
     let here = std::thread::current().id();
     rig.backends
         .set_during(move |_| assert_eq!(std::thread::current().id(), here));
@@ -59,7 +59,7 @@ fn a_model_whose_runs_were_short_runs_here() {
     };
     assert!(Arc::ptr_eq(outputs[0].as_ref().unwrap(), &input));
     let view = model.stats().view();
-    assert_eq!((view.calls, view.errors), (u64::from(ENOUGH) + 1, 0));
+    assert_eq!((view.calls, view.errors), (3 * u64::from(ENOUGH) + 1, 0));
     assert_eq!(view.samples, 3 * view.calls);
     assert_eq!(rig.engine.info().running, 0);
 }
@@ -73,35 +73,43 @@ fn it_is_off_unless_asked_for() {
 
 #[test]
 fn one_run_in_a_hundred_may_be_long() {
-    let rig = rig();
-    let model = rig.model("echo");
-    let (long, clock) = (Arc::new(AtomicUsize::new(2)), Arc::clone(&rig.clock));
-    let left = Arc::clone(&long);
-    rig.backends.set_during(move |_| {
-        let more = left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| {
-            left.checked_sub(1)
-        });
-        let nanos = if more.is_ok() { SHORT + 1 } else { SHORT };
-        clock.advance(Duration::from_nanos(nanos));
-    });
-    warm(&rig, &model, 199);
-    assert!(!ran(&rig, &model));
-    warm(&rig, &model, 1);
-    assert!(ran(&rig, &model));
-    // A long one here counts too.
-    long.store(1, Ordering::Relaxed);
-    assert!(ran(&rig, &model));
-    assert!(!ran(&rig, &model));
+    let mut kinds = Kinds::default();
+    (0..2).for_each(|_| kinds.saw(1, false));
+    (2..199).for_each(|_| kinds.saw(1, true));
+    assert!(!kinds.allow(1));
+    kinds.saw(1, true);
+    assert!(kinds.allow(1));
+    kinds.saw(1, false);
+    assert!(!kinds.allow(1));
 }
 
 #[test]
 fn what_was_long_ago_fades() {
     let mut kinds = Kinds::default();
-    (0..FULL).for_each(|_| kinds.saw(1, SHORT + 1));
-    (0..ENOUGH).for_each(|_| kinds.saw(1, SHORT));
+    (0..FULL).for_each(|_| kinds.saw(1, false));
+    (0..ENOUGH).for_each(|_| kinds.saw(1, true));
     assert!(!kinds.allow(1));
-    (0..FULL * 8).for_each(|_| kinds.saw(1, SHORT));
+    (0..FULL * 8).for_each(|_| kinds.saw(1, true));
     assert!(kinds.allow(1));
+}
+
+#[test]
+fn long_runs_stay_with_the_worker() {
+    // Of CPU time, and of time alone.
+    for wait in [0, SHORT_IN_ALL + 1] {
+        let rig = rig();
+        let clock = Arc::clone(&rig.clock);
+        rig.backends.set_during(move |_| {
+            clock.advance(Duration::from_nanos(wait));
+            burn(if wait == 0 { SHORT + 1 } else { 0 });
+        });
+        assert!(!ran(&rig, &warmed(&rig, "echo")));
+        // What others took from it does not count.
+        let clock = Arc::clone(&rig.clock);
+        rig.backends
+            .set_during(move |_| clock.advance(Duration::from_nanos(SHORT_IN_ALL)));
+        assert!(ran(&rig, &warmed(&rig, "echo")));
+    }
 }
 
 #[test]
@@ -110,7 +118,7 @@ fn each_kind_of_inputs_is_known_for_itself() {
     let model = rig.model("echo");
     let run = |dims: &[i64]| rig.engine.run_inline(with_shape(&model, dims)).is_ok();
     let warm = |dims: &[i64]| {
-        for _ in 0..ENOUGH {
+        for _ in 0..3 * ENOUGH {
             let (completion, ended) = crate::tests::watcher();
             rig.engine
                 .submit(with_shape(&model, dims), completion)
@@ -167,7 +175,7 @@ fn those_that_wait_come_first() {
     let rig = rig();
     let (model, hold) = (warmed(&rig, "echo"), rig.model("hold"));
     let running = rig.submit(&hold, None);
-    rig.backends.wait_started(ENOUGH as usize + 1);
+    rig.backends.wait_started(3 * ENOUGH as usize + 1);
     // A run of another model on the worker is in nobody's way.
     assert!(ran(&rig, &model));
     let waiting = rig.submit(&hold, None);
@@ -183,10 +191,10 @@ fn it_waits_for_no_permit() {
     let rig = rig();
     rig.backends.set_most_runs(1);
     let model = rig.model("hold");
-    rig.backends.release(ENOUGH as usize);
-    warm(&rig, &model, ENOUGH);
+    rig.backends.release(3 * ENOUGH as usize);
+    warm(&rig, &model, 3 * ENOUGH);
     let running = rig.submit(&model, None);
-    rig.backends.wait_started(ENOUGH as usize + 1);
+    rig.backends.wait_started(3 * ENOUGH as usize + 1);
     assert!(!ran(&rig, &model));
     rig.backends.release(2);
     running.result().unwrap();
@@ -238,7 +246,7 @@ fn one_overrun_is_the_last() {
         model.stats().reset();
         warm(&rig, &model, ENOUGH * 4);
         assert!(!ran(&rig, &model));
-        // Another model of the same bytes has its own record.
+        // Another model of the same text has its own record.
         assert!(ran(&rig, &warmed(&rig, "echo")));
     }
 }
@@ -252,7 +260,7 @@ fn time_that_others_took_is_no_overrun() {
         .set_during(move |_| clock.advance(Duration::from_nanos(STALL / 2)));
     assert!(ran(&rig, &model));
     rig.backends.set_during(|_| ());
-    warm(&rig, &model, ENOUGH);
+    warm(&rig, &model, 3 * ENOUGH);
     assert!(ran(&rig, &model));
 }
 
@@ -295,26 +303,26 @@ fn a_panic_is_the_last() {
 fn the_limit_of_runs_holds_here_too() {
     let rig = rig();
     let model = rig.model("hold");
-    rig.backends.release(ENOUGH as usize);
-    warm(&rig, &model, ENOUGH);
+    rig.backends.release(3 * ENOUGH as usize);
+    warm(&rig, &model, 3 * ENOUGH);
     std::thread::scope(|scope| {
         let caller = scope.spawn(|| rig.engine.run_inline(request(&model)));
-        rig.backends.wait_started(ENOUGH as usize + 1);
+        rig.backends.wait_started(3 * ENOUGH as usize + 1);
         rig.pass(5_000);
         let outcome = caller.join().unwrap().map_err(|_| ()).unwrap();
         assert_eq!(name(&outcome), "error");
     });
     // What its own deadline has stopped timed out.
     let model = rig.model("hold");
-    rig.backends.release(ENOUGH as usize);
-    warm(&rig, &model, ENOUGH);
+    rig.backends.release(3 * ENOUGH as usize);
+    warm(&rig, &model, 3 * ENOUGH);
     std::thread::scope(|scope| {
         let request = Request {
             timeout: Some(Duration::from_secs(5)),
             ..request(&model)
         };
         let caller = scope.spawn(|| rig.engine.run_inline(request));
-        rig.backends.wait_started(2 * ENOUGH as usize + 2);
+        rig.backends.wait_started(6 * ENOUGH as usize + 2);
         rig.pass(5_000);
         let outcome = caller.join().unwrap().map_err(|_| ()).unwrap();
         assert_eq!(name(&outcome), "timed out");

@@ -5,7 +5,7 @@ use super::queue::Taken;
 use super::slot::{Fate, Slot};
 use super::threads::CpuClock;
 use super::{DeviceQueue, LineId, Ran};
-use crate::inline;
+use crate::inline::Watch;
 use crate::job::{Job, complete, retire};
 use crate::run::{Attempt, attempt, outcome, wait_for_session};
 use crate::session::{Permit, Session};
@@ -167,6 +167,7 @@ fn run(
     let Some(Member { job, inputs }) = begin(shared, job, run) else {
         return Fate::Kept;
     };
+    let watch = Watch::begin(&job.model);
     let attempted = attempt(
         shared,
         slot,
@@ -187,6 +188,9 @@ fn run(
         retire(shared, job);
         return Fate::Overrun;
     }
+    if attempted.result.is_ok() {
+        watch.end(&job.model, &inputs, attempted.nanos);
+    }
     if let Some((queue, line)) = learns {
         job.model.stats().record_rows(job.rows, 1);
         let cost = attempted
@@ -201,9 +205,6 @@ fn run(
             cost,
         };
         queue.gate.ran(line, ran);
-    }
-    if attempted.result.is_ok() && inline::may(&job.model) {
-        job.model.short().saw(&inputs, attempted.nanos);
     }
     let times = (attempted.began, attempted.nanos);
     answer(shared, Member { job, inputs }, attempted.result, times);
