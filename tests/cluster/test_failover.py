@@ -144,10 +144,10 @@ def test_effects_parked_while_the_failover_fails(cluster, pair, tag, gate):
         # The server gives the failover up after five seconds.
         assert [one.reply(), two.reply()] == [b"OK", b"OK"]
         assert primary.info("replication")["role"] == "master"
-    replica.wait_for_offset(primary)
-    assert values(primary.client(), f"{tag}y") == [1, 2]
-    assert_equal(primary, replica)
-    at_store.open()  # the replica's own build
+        replica.wait_for_offset(primary)
+        assert values(primary.client(), f"{tag}y") == [1, 2]
+        assert_equal(primary, replica)
+        at_store.open()  # the replica's own build
 
 
 class Caller(threading.Thread):
@@ -173,6 +173,10 @@ class Caller(threading.Thread):
                 reply = self.connection.reply()
                 assert reply == b"OK" or isinstance(reply, Exception), reply
                 self.replies["OK" if reply == b"OK" else "error"] += 1
+                if str(reply).startswith("UNBLOCKED"):
+                    # The server closes the connection behind this reply.
+                    self.connection.close()
+                    self.connection = Pending(self.server, "ECHO", step)
                 assert self.connection.reply() == str(step).encode()
         except BaseException as error:
             self.failure = error
