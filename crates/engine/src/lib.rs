@@ -30,6 +30,7 @@ mod info;
 mod inline;
 mod job;
 mod model;
+mod place;
 mod registry;
 mod run;
 mod scheduler;

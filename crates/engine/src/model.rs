@@ -3,7 +3,8 @@
 use crate::BatchInfo;
 use crate::build::Waiter;
 use crate::inline::Short;
-use crate::scheduler::{DeviceQueue, LineId, NEVER, Policy};
+use crate::place::{Place, policy};
+use crate::scheduler::{DeviceQueue, LineId};
 use crate::session::Session;
 use crate::shared::Shared;
 use crate::stats::Stats;
@@ -30,14 +31,6 @@ pub struct Model {
     /// Whether the life's stage is [`Stage::Ready`], for a look without the lock.
     ready: AtomicBool,
     life: Mutex<Life>,
-}
-
-/// A model's line in its device's queue.
-struct Place {
-    queue: Arc<DeviceQueue>,
-    line: LineId,
-    /// Runs at one time are limited.
-    limited: bool,
 }
 
 /// Names in order.
@@ -227,43 +220,13 @@ impl Model {
             (signature, names)
         });
         let place = self.place.get_or_init(|| {
-            let most_runs = capabilities.max_concurrent_runs as usize;
-            let policy = self.policy(capabilities);
-            Place {
-                line: queue.gate().add_line(policy, most_runs),
-                queue,
-                limited: most_runs > 0,
-            }
+            let wait = self.shared.config.batch_wait;
+            let policy = policy(self.def.batch, self.signature(), capabilities, wait);
+            Place::new(queue, policy, capabilities.max_concurrent_runs as usize)
         });
         // The key may have gone before there was a line to tell.
         if self.gone.load(Ordering::SeqCst) {
             place.queue.gate().hurry(place.line);
-        }
-    }
-
-    /// How its requests may share runs.
-    fn policy(&self, capabilities: &Capabilities) -> Policy {
-        let batch = self.def.batch;
-        if !capabilities.batching {
-            return Policy::default();
-        }
-        // A model may fix dimension 0 of an input itself.
-        let functions = self.signature().map(|signature| &signature.functions);
-        let function = functions.and_then(|functions| functions.first());
-        let inputs = function.map_or(&[][..], |function| &function.inputs);
-        let fixed = inputs
-            .iter()
-            .filter_map(|input| input.dims.as_ref()?.first().copied()?)
-            .filter_map(|rows| u64::try_from(rows).ok())
-            .min();
-        Policy {
-            most: batch.size.min(fixed.unwrap_or(NEVER)),
-            min: batch.min_size,
-            min_wait: match batch.min_timeout_ms {
-                0 => NEVER,
-                ms => ms.saturating_mul(1_000_000),
-            },
-            wait: self.shared.config.batch_wait,
         }
     }
 
@@ -309,14 +272,6 @@ impl Model {
             ));
         }
         Ok(())
-    }
-}
-
-impl Drop for Model {
-    fn drop(&mut self) {
-        if let Some(place) = self.place.get() {
-            place.queue.gate().remove_line(place.line);
-        }
     }
 }
 

@@ -5,19 +5,17 @@
 //! job is overtaken at most by what still fits into groups in front of it. While the first group
 //! waits, what is full, or must run alone, need not wait behind it.
 
-use super::decide::{Decision, Head, NEVER, Policy, decide};
+use super::decide::{Decision, Head, Policy, decide};
+use super::group::Group;
+pub(crate) use super::group::Items;
 use super::learn::Learned;
 use crate::BatchInfo;
-use smallvec::SmallVec;
 use std::collections::{HashSet, VecDeque};
 
 /// Groups that are looked through, from the end, for one that a new job can join.
 const LOOK_BACK: usize = 256;
 /// Groups that an empty line keeps memory for.
 const KEEP: usize = 64;
-
-/// Jobs of one run.
-pub(crate) type Items<T> = SmallVec<[T; 1]>;
 
 /// Something that waits in a line.
 pub(crate) trait Waiting {
@@ -44,17 +42,6 @@ pub(crate) struct Line<T> {
     /// Nothing waits for more rows any more: the model's key has gone.
     hurry: bool,
     pub(crate) learned: Learned,
-}
-
-struct Group<T> {
-    items: Items<T>,
-    rows: u64,
-    class: u64,
-    /// Its one job has no rows, or all that a run may have.
-    alone: bool,
-    /// Nothing can join.
-    full: bool,
-    deadline: u64,
 }
 
 /// What a look at a line finds.
@@ -295,57 +282,5 @@ impl<T: Waiting> Line<T> {
         self.full = 0;
         let groups = std::mem::take(&mut self.groups);
         groups.into_iter().flat_map(|group| group.items)
-    }
-}
-
-impl<T: Waiting> Group<T> {
-    /// `most`: the rows of a full one; 0: rows do not matter.
-    fn new(item: T, most: u64) -> Self {
-        let rows = item.rows();
-        Self {
-            rows,
-            class: item.class(),
-            alone: rows == 0 || rows >= most,
-            full: most > 0 && (rows == 0 || rows >= most),
-            deadline: item.deadline(),
-            items: SmallVec::from_buf([item]),
-        }
-    }
-
-    fn join(&mut self, item: T, spare: &mut Vec<Vec<T>>) {
-        self.rows += item.rows();
-        self.deadline = self.deadline.min(item.deadline());
-        if !self.items.spilled()
-            && let Some(mut roomy) = spare.pop()
-        {
-            roomy.extend(self.items.drain(..));
-            self.items = SmallVec::from_vec(roomy);
-        }
-        self.items.push(item);
-    }
-
-    /// Rows of jobs that have ended do not count any more. They stay in their place.
-    fn forget_ended(&mut self) {
-        let pending = self.items.iter().filter(|item| item.pending());
-        self.rows = pending.map(Waiting::rows).sum();
-    }
-
-    fn drop_ended(&mut self, ended: &mut Vec<T>) {
-        let mut kept = Items::new();
-        for item in self.items.drain(..) {
-            if item.pending() {
-                kept.push(item);
-            } else {
-                ended.push(item);
-            }
-        }
-        self.items = kept;
-        self.rows = self.items.iter().map(Waiting::rows).sum();
-        self.deadline = self
-            .items
-            .iter()
-            .map(Waiting::deadline)
-            .min()
-            .unwrap_or(NEVER);
     }
 }

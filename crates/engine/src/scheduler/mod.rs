@@ -3,6 +3,7 @@
 mod deadlines;
 mod decide;
 mod gate;
+mod group;
 mod halves;
 mod learn;
 mod line;

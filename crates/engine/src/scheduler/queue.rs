@@ -3,6 +3,8 @@
 //! Each model has a [`Line`]. Those that can run stand in a ring and take turns, one run each; a
 //! line that waits for more rows, or for a permit to run, stands outside and holds up no other.
 
+mod callers;
+
 use super::decide::{NEVER, Policy};
 use super::learn::Ran;
 pub(crate) use super::line::{Items, Waiting};
@@ -257,20 +259,6 @@ impl<T: Waiting> Queue<T> {
         }
     }
 
-    /// A permit comes back. Whether the line can go on with it, and whether threads got one.
-    pub(crate) fn leave(
-        &mut self,
-        id: LineId,
-        worker_free: bool,
-        now: impl FnOnce() -> u64,
-    ) -> (bool, bool) {
-        if let Some(Some(place)) = self.places.get_mut(id) {
-            place.permits.give_back();
-        }
-        let granted = self.grant(worker_free);
-        (self.settle(id, now), granted)
-    }
-
     /// Takes memory back for later groups.
     pub(crate) fn keep(&mut self, items: Items<T>) {
         if items.spilled() && items.capacity() <= SPARE_JOBS && self.spare.len() < SPARE {
@@ -278,43 +266,6 @@ impl<T: Waiting> Queue<T> {
             spare.clear();
             self.spare.push(spare);
         }
-    }
-
-    /// A permit for a thread at once; else it waits from now on, if it wants to.
-    pub(crate) fn enter(&mut self, id: LineId, wait: bool) -> bool {
-        let Some(Some(place)) = self.places.get_mut(id) else {
-            return true;
-        };
-        let entered = place.permits.enter_now();
-        if !entered && wait {
-            place.permits.wait();
-            self.callers += 1;
-        }
-        entered
-    }
-
-    /// A thread that waits looks for its permit.
-    pub(crate) fn collect(&mut self, id: LineId) -> bool {
-        let collected = match self.places.get_mut(id) {
-            Some(Some(place)) => place.permits.collect(),
-            _ => true,
-        };
-        self.callers -= usize::from(collected);
-        collected
-    }
-
-    /// Gives free permits to threads that wait; whether any got one.
-    pub(crate) fn grant(&mut self, worker_free: bool) -> bool {
-        if self.callers == 0 {
-            return false;
-        }
-        let mut granted = 0;
-        for place in self.places.iter_mut().flatten() {
-            if place.permits.wanted() {
-                granted += place.permits.grant(!place.line.is_empty(), worker_free);
-            }
-        }
-        granted > 0
     }
 
     /// Nothing of this line waits for rows any more, now or later.
