@@ -11,6 +11,7 @@
 //! | `add` | every output is the element-wise sum of the inputs (integers wrap) |
 //! | `sleep MS` | waits, then as `identity`; `cancel` ends the wait with `CANCELLED` |
 //! | `gate PATH` | waits until somebody who opened the FIFO at PATH for writing writes to it or closes it, then as `identity`; `cancel` ends the wait likewise |
+//! | `burn MS` | computes for so long if a byte of the first input is 255; then as `identity` |
 //! | `fail TEXT` | fails with `RUN_FAILED` and that text |
 //! | `gate-load PATH` | (at load) waits at that FIFO, where no `cancel` reaches it; a run is then as `identity` |
 //! | `fail-load TEXT` | (at load) `BAD_MODEL` and that text |

@@ -12,6 +12,7 @@ pub(crate) enum Operation {
     Foreign,
     Add,
     Sleep(Duration),
+    Burn(Duration),
     Gate(PathBuf),
     GateLoad(PathBuf),
     Fail(String),
@@ -67,6 +68,7 @@ fn operation(line: &str) -> Option<Operation> {
         "foreign" => Operation::Foreign,
         "add" => Operation::Add,
         "sleep" => Operation::Sleep(Duration::from_millis(rest.parse().ok()?)),
+        "burn" => Operation::Burn(Duration::from_millis(rest.parse().ok()?)),
         "gate" => Operation::Gate(rest.into()),
         "gate-load" => Operation::GateLoad(rest.into()),
         "fail" => Operation::Fail(text()),
@@ -179,6 +181,7 @@ mod tests {
             "nonsense",
             "sleep",
             "sleep x",
+            "burn x",
             "identity\nnonsense 1",
             "add\ninput x INT3",
         ] {

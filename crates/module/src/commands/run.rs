@@ -3,6 +3,7 @@
 use crate::blocked::{self, Finish, Waiting};
 use crate::effects;
 use crate::keyspace;
+use crate::park;
 use crate::server::{Arg, Args, Ctx, Flags, Held};
 use crate::state::state;
 use redisai_command::{Error, ModelRun};
@@ -55,6 +56,10 @@ fn run(ctx: Ctx<'_>, flags: Flags, args: &Args<'_>, parse: Parse) -> Result<(), 
         timeout: parsed.timeout_ms.map(Duration::from_millis),
     };
     let keys = outputs.iter().map(|key| key.hold()).collect();
+    let (request, keys) = match at_once(ctx, request, keys) {
+        Ok(()) => return Ok(()),
+        Err(queued) => queued,
+    };
     let waiting = blocked::block::<RunEnd>(ctx, flags).ok_or(Error::NotInTransaction)?;
     submit(request, keys, waiting);
     Ok(())
@@ -66,6 +71,26 @@ fn slice<'s, 'a>(args: &'s Args<'a>, range: &std::ops::Range<usize>) -> &'s [Arg
 
 /// Keys that get a tensor.
 pub(super) type Keys = SmallVec<[Held; 2]>;
+
+/// Runs, stores and replies in this turn if the engine knows the run to be short; else gives all back.
+fn at_once(ctx: Ctx<'_>, request: Request, keys: Keys) -> Result<(), (Request, Keys)> {
+    // What may not be stored now has to wait with its client.
+    if park::writes_paused() {
+        return Err((request, keys));
+    }
+    match state().engine.run_inline(request) {
+        Ok(outcome) => {
+            let mut end = RunEnd {
+                keys,
+                inputs: Inputs::new(),
+                outcome: Some(in_server_memory(outcome)),
+            };
+            end.reply(ctx);
+            Ok(())
+        }
+        Err(request) => Err((request, keys)),
+    }
+}
 
 fn submit(request: Request, keys: Keys, waiting: Waiting<RunEnd>) {
     let client = waiting.id();
