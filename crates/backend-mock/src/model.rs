@@ -92,7 +92,11 @@ impl MockModel {
                 identity(run)
             }
             Operation::Burn(time) => {
-                if run.inputs.first().is_some_and(|input| input.bytes().contains(&255)) {
+                if run
+                    .inputs
+                    .first()
+                    .is_some_and(|input| input.bytes().contains(&255))
+                {
                     let begun = Instant::now();
                     while begun.elapsed() < *time {
                         std::hint::spin_loop();

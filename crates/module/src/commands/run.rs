@@ -119,7 +119,10 @@ fn in_server_memory(outcome: Outcome) -> Outcome {
     let Outcome::Done(Ok(mut outputs)) = outcome else {
         return outcome;
     };
-    let copied = outputs.iter_mut().flatten().try_for_each(into_server_memory);
+    let copied = outputs
+        .iter_mut()
+        .flatten()
+        .try_for_each(into_server_memory);
     Outcome::Done(copied.map(|()| outputs))
 }
 
