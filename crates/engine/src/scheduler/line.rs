@@ -116,7 +116,7 @@ impl<T: Waiting> Line<T> {
             let mut groups = self.groups.iter_mut().rev().take(LOOK_BACK);
             let last = groups.find(|group| !group.alone && group.class == class);
             if let Some(group) = last.filter(|group| !group.full) {
-                if group.rows + rows > most {
+                if group.rows + rows >= most {
                     group.forget_ended();
                 }
                 if group.rows + rows <= most {
@@ -170,27 +170,36 @@ impl<T: Waiting> Line<T> {
         }
     }
 
-    /// Takes the jobs out that have ended, where a minimum would count their rows.
-    pub(crate) fn drop_ended_in_front(&mut self, ended: &mut Vec<T>) {
+    /// As [`Line::look`], at what a worker may take. Where a minimum would count the rows of jobs
+    /// that have ended, they go to `ended`.
+    pub(crate) fn look_well(&mut self, mut now: impl FnMut() -> u64, ended: &mut Vec<T>) -> Look {
         if self.policy.min == 0 || !self.batches() {
-            return;
+            return self.look(now);
         }
-        while let Some(front) = self.groups.front_mut() {
-            if front.items.iter().any(|item| !item.pending()) {
-                front.drop_ended(ended);
-                if !front.items.is_empty() {
-                    self.reopen(0);
-                }
+        while self.drop_ended_at(0, ended) {}
+        loop {
+            match self.look(&mut now) {
+                Look::Ready(at, _) if self.drop_ended_at(at, ended) => {}
+                look => return look,
             }
-            if self
-                .groups
-                .front()
-                .is_some_and(|front| !front.items.is_empty())
-            {
-                return;
-            }
-            self.remove(0);
         }
+    }
+
+    /// Whether the group at `at` had jobs that have ended; it may be gone then.
+    fn drop_ended_at(&mut self, at: usize, ended: &mut Vec<T>) -> bool {
+        let Some(group) = self.groups.get_mut(at) else {
+            return false;
+        };
+        if group.items.iter().all(Waiting::pending) {
+            return false;
+        }
+        group.drop_ended(ended);
+        if group.items.is_empty() {
+            self.remove(at);
+        } else {
+            self.reopen(at);
+        }
+        true
     }
 
     /// Takes up to `rows` rows of the group at `at`, one job at least.

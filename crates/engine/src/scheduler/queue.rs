@@ -173,10 +173,10 @@ impl<T: Waiting> Queue<T> {
                 continue;
             };
             let before = ended.len();
-            place.line.drop_ended_in_front(&mut ended);
+            let look = place.line.look_well(&mut now, &mut ended);
             self.len -= ended.len() - before;
             let mut items = Items::new();
-            if let Look::Ready(at, rows) = place.line.look(&mut now) {
+            if let Look::Ready(at, rows) = look {
                 items = place.line.take(at, rows);
                 self.len -= items.len();
                 keep_pending(&mut items, &mut ended);
