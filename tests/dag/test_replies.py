@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import onnx_models as onnx
 import pytest
 from commands.models import ADD, ONE, info, store
 from commands.wire import OK, Status, Wire, failure
 from dag.ops import KINDS, dag, execute, run, tget, tset
-from redisai_rs.testing import Server
+from redisai_rs.testing import Server, wait_until
 
 NA = Status(b"NA")
 FAIL = b"fail ERR no luck\ninput in\noutput out"
@@ -225,4 +227,39 @@ def test_a_framework_error_stands_in_its_place(server: Server) -> None:
     text = onnx.reference_error(blob, x=np.zeros((1, 3)))
     assert wire(*command) == [OK, failure(text), NA]
     assert wire("EXISTS", "y") == 0
+    wire.close()
+
+
+def test_short_runs_without_a_hand_off(make_server: Callable[..., Server]) -> None:
+    """Once a model is known to be short its DAGs run in the turn of the command: same replies."""
+    server = make_server(module_args=["INTRA_OP_PARALLELISM", 1])
+    client = server.client()
+    blob = onnx.model([onnx.node("Neg", "x", "y")], [onnx.value("x")], [onnx.value("y")])
+    onnx.store(client, blob)
+    command = dag(
+        ["AI.TENSORSET", "x", "FLOAT", 1, 3, "VALUES", 1, 2, 3],
+        execute("m", "x", "y"),
+        tget("y", "VALUES"),
+        head="PERSIST 1 y TIMEOUT 60000",
+    )
+
+    def waited() -> int:
+        assert client.execute_command("AI.INFO", "m", "RESETSTAT") == b"OK"
+        for _ in range(50):
+            ok, ran, values = client.execute_command(*command)
+            assert (ok, ran, [float(value) for value in values]) == (b"OK", b"OK", [-1, -2, -3])
+        found = onnx.info(client, "m", "FULL")
+        assert (found["calls"], found["samples"], found["errors"]) == (50, 50, 0)
+        return int(found["queue_ns"][11])
+
+    # Waits below 64 ns are not told apart; no hand-off is as quick.
+    assert waited() > 64
+    wait_until(lambda: waited() < 64, "runs that wait for no worker")
+    np.testing.assert_array_equal(onnx.get(client, "y"), [[-1, -2, -3]])
+    # The errors are those of a worker, and in the same place.
+    bad = dag(["AI.TENSORSET", "x", "DOUBLE", 1, 3], execute("m", "x", "y"), tget("x"))
+    wire = Wire((server.host, server.port))
+    text = onnx.reference_error(blob, x=np.zeros((1, 3)))
+    for _ in range(200):
+        assert wire(*bad) == [OK, failure(text), NA]
     wire.close()

@@ -5,11 +5,14 @@ use super::tensor;
 use crate::blocked::{self, Finish, Waiting};
 use crate::effects;
 use crate::keyspace;
-use crate::server::{Arg, Args, Ctx};
+use crate::park;
+use crate::server::{Arg, Args, Ctx, Flags};
 use crate::state::state;
 use redisai_command::{Dag, DagKeys, DagKind, DagOp, Error, Limits};
 use redisai_core::{BackendError, Buffer, RunOutput, Tensor};
-use redisai_engine::{self as engine, DagOutcome, DagRequest, DagResult, Model, OpEnd};
+use redisai_engine::{
+    self as engine, DagOutcome, DagRequest, DagResult, Inputs, Model, OpEnd, Outcome, Request,
+};
 use smallvec::SmallVec;
 use std::sync::Arc;
 use std::time::Duration;
@@ -68,9 +71,66 @@ fn dag(ctx: Ctx<'_>, args: &Args<'_>, kind: DagKind) -> Result<(), Error> {
         ops,
         timeout: dag.timeout_ms.map(Duration::from_millis),
     };
+    begin(ctx, flags, request, plan)
+}
+
+/// Runs it in this turn, or blocks the client and queues it.
+fn begin(ctx: Ctx<'_>, flags: Flags, request: DagRequest, plan: Plan) -> Result<(), Error> {
+    // What may not be stored now has to wait with its client.
+    let may_end = plan.keys.is_empty() || !park::writes_paused();
+    let tried = if may_end {
+        run_inline(request)
+    } else {
+        Err(request)
+    };
+    let request = match tried {
+        Err(request) => request,
+        Ok(outcome) => {
+            let result = plan.in_server_memory(outcome);
+            DagEnd { plan, result }.reply(ctx);
+            return Ok(());
+        }
+    };
     let waiting = blocked::block::<DagEnd>(ctx, flags).ok_or(Error::NotInTransaction)?;
     submit(request, plan, waiting);
     Ok(())
+}
+
+/// Runs a DAG of one operation in this turn if the engine knows its run to be short; else gives it back.
+fn run_inline(mut request: DagRequest) -> Result<DagOutcome, DagRequest> {
+    let [op] = request.ops.as_slice() else {
+        return Err(request);
+    };
+    let read = |&slot: &usize| request.slots.get(slot)?.clone();
+    let Some(inputs) = op.inputs.iter().map(read).collect::<Option<Inputs>>() else {
+        return Err(request);
+    };
+    let run = Request {
+        model: Arc::clone(&op.model),
+        inputs,
+        outputs: op.outputs.len(),
+        timeout: request.timeout,
+    };
+    let ended = match state().engine.run_inline(run) {
+        Err(_) => return Err(request),
+        Ok(Outcome::TimedOut) => return Ok(DagOutcome::TimedOut),
+        Ok(Outcome::Gone) => return Ok(DagOutcome::Gone),
+        Ok(Outcome::Done(ended)) => ended,
+    };
+    let mut slots = std::mem::take(&mut request.slots);
+    let end = match ended {
+        Err(error) => OpEnd::Failed(error),
+        Ok(outputs) => {
+            for (&slot, output) in op.outputs.iter().zip(outputs) {
+                if let Some(place) = slots.get_mut(slot) {
+                    *place = output;
+                }
+            }
+            OpEnd::Done
+        }
+    };
+    let ops = vec![end];
+    Ok(DagOutcome::Done(DagResult { slots, ops }))
 }
 
 /// What the parser asks, and the models that it asked for.
