@@ -55,10 +55,10 @@ fn run(ctx: Ctx<'_>, flags: Flags, args: &Args<'_>, parse: Parse) -> Result<(), 
         outputs: outputs.len(),
         timeout: parsed.timeout_ms.map(Duration::from_millis),
     };
-    let keys = outputs.iter().map(|key| key.hold()).collect();
-    let (request, keys) = match at_once(ctx, request, keys) {
+    let mut keys = outputs.iter().map(|key| key.hold()).collect();
+    let request = match at_once(ctx, request, &mut keys) {
         Ok(()) => return Ok(()),
-        Err(queued) => queued,
+        Err(request) => request,
     };
     let waiting = blocked::block::<RunEnd>(ctx, flags).ok_or(Error::NotInTransaction)?;
     submit(request, keys, waiting);
@@ -72,24 +72,21 @@ fn slice<'s, 'a>(args: &'s Args<'a>, range: &std::ops::Range<usize>) -> &'s [Arg
 /// Keys that get a tensor.
 pub(super) type Keys = SmallVec<[Held; 2]>;
 
-/// Runs, stores and replies in this turn if the engine knows the run to be short; else gives all back.
-fn at_once(ctx: Ctx<'_>, request: Request, keys: Keys) -> Result<(), (Request, Keys)> {
+/// Runs, stores and replies in this turn if the engine knows the run to be short, and takes the keys
+/// then; else gives the request back.
+fn at_once(ctx: Ctx<'_>, request: Request, keys: &mut Keys) -> Result<(), Request> {
     // What may not be stored now has to wait with its client.
     if park::writes_paused() {
-        return Err((request, keys));
+        return Err(request);
     }
-    match state().engine.run_inline(request) {
-        Ok(outcome) => {
-            let mut end = RunEnd {
-                keys,
-                inputs: Inputs::new(),
-                outcome: Some(in_server_memory(outcome)),
-            };
-            end.reply(ctx);
-            Ok(())
-        }
-        Err(request) => Err((request, keys)),
-    }
+    let outcome = state().engine.run_inline(request)?;
+    let mut end = RunEnd {
+        keys: std::mem::take(keys),
+        inputs: Inputs::new(),
+        outcome: Some(in_server_memory(outcome)),
+    };
+    end.reply(ctx);
+    Ok(())
 }
 
 fn submit(request: Request, keys: Keys, waiting: Waiting<RunEnd>) {
