@@ -15,7 +15,7 @@ from redisai_rs.testing import wait_until
 # The least that the option takes, in milliseconds.
 LIMIT = 1000
 # Beyond the limit and the grace, with room for a machine that is slower while this is measured.
-SECONDS = 3.0
+SECONDS = 4.0
 
 
 def long_kernel(steps):
@@ -29,11 +29,16 @@ def long_kernel(steps):
 
 def steps_of(seconds):
     """How many steps take that long here."""
-    few = 2_000_000
+    few = 500_000
     session = onnxruntime.InferenceSession(long_kernel(few), providers=["CPUExecutionProvider"])
-    begun = time.perf_counter()
-    session.run(None, {"x": np.ones((1, 1, 1), np.float32)})
-    return int(few * seconds / (time.perf_counter() - begun))
+
+    def took():
+        begun = time.perf_counter()
+        session.run(None, {"x": np.ones((1, 1, 1), np.float32)})
+        return time.perf_counter() - begun
+
+    # The shortest of several: other tests take the processor now and then.
+    return int(few * seconds / min(took() for _ in range(5)))
 
 
 def small():
