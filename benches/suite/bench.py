@@ -65,9 +65,9 @@ class Bench:
 
     # Servers -----------------------------------------------------------------------------------
 
-    def ours(self, *, pinned: bool = True) -> Server:
-        """A fresh server with the product."""
-        return self._server(self.module, MODULE_ARGS, pinned)
+    def ours(self, *, pinned: bool = True, extra: Sequence[str] = ()) -> Server:
+        """A fresh server with the product, and more load options."""
+        return self._server(self.module, (*MODULE_ARGS, *extra), pinned)
 
     def with_floor(self, model: Model) -> Server:
         """A fresh server with the floor module, which has loaded a model and holds its input."""

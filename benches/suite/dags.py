@@ -36,7 +36,7 @@ def dag(bench: Bench) -> dict[str, float]:
     model = bench.models["tiny"]
     found: dict[str, float] = {}
     with bench.ours() as ours, bench.with_floor(model) as floor:
-        _store(ours, model)
+        store_checked(ours, model)
         rates = []
         for count in CONNECTIONS:
             figures, rate = _overhead(bench, ours, floor, count)
@@ -83,7 +83,7 @@ def mlp(bench: Bench) -> dict[str, float]:
     model = bench.models["mlp"]
     found: dict[str, float] = {}
     with bench.ours(pinned=False) as server:
-        _store(server, model, "BATCHSIZE", BATCHSIZE)
+        store_checked(server, model, "BATCHSIZE", BATCHSIZE)
         for name, count in BATCHES.items():
             served, alone = bench.in_turns(
                 partial(_serve, bench, server, model, count),
@@ -98,7 +98,7 @@ def conv(bench: Bench) -> dict[str, float]:
     model = bench.models["conv"]
     bare: list[list[Command]] = [[["FLOOR.RUN", model.input.tobytes()]]]
     with bench.ours() as server, bench.with_floor(model) as floor:
-        _store(server, model)
+        store_checked(server, model)
         served, least, alone = bench.in_turns(
             lambda: _serve(bench, server, model, 1, pinned=True),
             lambda: bench.run_load(floor, bare, seconds=bench.long_s),
@@ -106,7 +106,7 @@ def conv(bench: Bench) -> dict[str, float]:
         )
     found = {"T6": served.rate / alone.rate, "T6 floor": least.rate / alone.rate}
     with bench.ours(pinned=False) as server:
-        _store(server, model, "BATCHSIZE", BATCHSIZE)
+        store_checked(server, model, "BATCHSIZE", BATCHSIZE)
         many, alone = bench.in_turns(
             lambda: _serve(bench, server, model, BATCHSIZE),
             lambda: bench.reference(model, 1, bench.long_s, pinned=False),
@@ -122,7 +122,7 @@ def _serve(
     return bench.run_load(server, [[request(model)]], count, bench.long_s, pinned)
 
 
-def _store(server: Server, model: Model, *options: str | int) -> None:
+def store_checked(server: Server, model: Model, *options: str | int) -> None:
     """Stores a model and checks what a DAG with it replies once."""
     store(server, model, *options)
     reply = server.execute(*request(model))
