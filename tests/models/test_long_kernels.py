@@ -15,7 +15,7 @@ from redisai_rs.testing import wait_until
 # The least that the option takes, in milliseconds.
 LIMIT = 1000
 # Beyond the limit and the grace, with room for a machine that is slower while this is measured.
-SECONDS = 4.0
+SECONDS = 3.0
 
 
 def long_kernel(steps):
@@ -30,15 +30,19 @@ def long_kernel(steps):
 def steps_of(seconds):
     """How many steps take that long here."""
     few = 500_000
-    session = onnxruntime.InferenceSession(long_kernel(few), providers=["CPUExecutionProvider"])
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    session = onnxruntime.InferenceSession(
+        long_kernel(few), options, providers=["CPUExecutionProvider"]
+    )
 
     def took():
-        begun = time.perf_counter()
+        # Of this thread alone: other tests take the processor now and then.
+        begun = time.thread_time()
         session.run(None, {"x": np.ones((1, 1, 1), np.float32)})
-        return time.perf_counter() - begun
+        return time.thread_time() - begun
 
-    # The shortest of several: other tests take the processor now and then.
-    return int(few * seconds / min(took() for _ in range(5)))
+    return int(few * seconds / min(took() for _ in range(3)))
 
 
 def small():
@@ -60,8 +64,8 @@ def test_a_kernel_that_cannot_be_stopped(server):
     stuck = Pending(server, *run("long", ["one"], ["late"]))
     assert stuck.error() == "ERR Exiting due to terminate flag being set to true."
     server.wait_for_log("Worker 0 of queue CPU is stuck in a run; it was replaced")
-    # The old worker is still at it, and others are served.
-    assert workers(server) == 2
+    # The old worker is still at it, and others are served. (A thread takes its name as it begins.)
+    wait_until(lambda: workers(server) == 2, "the new worker beside the stuck one")
     for number in range(20):
         assert execute(client, ["x"], [f"y{number}"], "small") == b"OK"
     np.testing.assert_array_equal(get(client, "y19"), np.full((2, 4), 6, np.float32))
