@@ -33,10 +33,8 @@ mod runs;
 mod sequence;
 mod session;
 mod signature;
-mod spare;
 mod sys;
 mod tensor;
-mod thread;
 
 pub use backend::OnnxBackend;
 

@@ -44,11 +44,6 @@ impl Scope {
     }
 }
 
-/// Whether this thread runs a session.
-pub(crate) fn in_run() -> bool {
-    DOING.get() == Doing::Run
-}
-
 impl Drop for Scope {
     fn drop(&mut self) {
         DOING.set(self.0);

@@ -5,10 +5,7 @@
 
 use crate::error::{Doing, MEMORY_LIMIT_C, MEMORY_REFUSED_C};
 use crate::handles::MemoryInfo;
-use crate::log;
-use crate::spare::{Block, Spare};
 use crate::sys::{API_VERSION, Throw};
-use crate::thread;
 use ort_sys::{OrtAllocator, OrtAllocatorType, OrtApi, OrtMemType, OrtMemoryInfo};
 use redisai_backend_abi::Host;
 use redisai_core::BackendError;
@@ -47,10 +44,8 @@ pub(crate) struct Allocator {
     throw: Throw,
     /// Most bytes that may be in use; 0: any number.
     limit: usize,
-    /// With what is spare.
     used: AtomicUsize,
     accesses: AtomicU64,
-    spare: Spare,
 }
 
 impl Allocator {
@@ -86,7 +81,6 @@ impl Allocator {
             limit,
             used: AtomicUsize::new(0),
             accesses: AtomicU64::new(0),
-            spare: Spare::new(),
         })))
     }
 
@@ -112,11 +106,7 @@ impl Allocator {
 
     /// Whether `bytes` more would be within the limit now.
     pub(crate) fn has_room(&self, bytes: usize) -> bool {
-        let fits = || self.limit == 0 || self.used().saturating_add(bytes) <= self.limit;
-        fits() || {
-            self.release(self.spare.take_all());
-            fits()
-        }
+        self.limit == 0 || self.used().saturating_add(bytes) <= self.limit
     }
 
     /// Counts memory that ONNX Runtime keeps elsewhere, until the charge is dropped. `None`: beyond
@@ -128,15 +118,8 @@ impl Allocator {
         })
     }
 
-    /// Adds to the bytes in use, unless that would be beyond the limit even without what is spare.
+    /// Adds to the bytes in use, unless that would be beyond the limit.
     fn take(&self, bytes: usize) -> bool {
-        self.try_take(bytes) || {
-            self.release(self.spare.take_all());
-            self.try_take(bytes)
-        }
-    }
-
-    fn try_take(&self, bytes: usize) -> bool {
         let before = self.used.fetch_add(bytes, Ordering::Relaxed);
         let within = self.limit == 0 || before.saturating_add(bytes) <= self.limit;
         if !within {
@@ -153,10 +136,12 @@ impl Allocator {
     fn alloc(&self, size: usize) -> Result<NonNull<u8>, &'static CStr> {
         self.accesses.fetch_add(1, Ordering::Relaxed);
         let whole = size.checked_add(EXTRA).ok_or(MEMORY_REFUSED_C)?;
-        let spare = log::in_run().then(|| self.spare.take(whole)).flatten();
-        let Block { base, size: whole } = match spare {
-            Some(block) => block,
-            None => self.fresh(whole)?,
+        if !self.take(whole) {
+            return Err(MEMORY_LIMIT_C);
+        }
+        let Some(base) = self.host.alloc(whole, HEADER) else {
+            self.give(whole);
+            return Err(MEMORY_REFUSED_C);
         };
         TALLY.set(TALLY.get().wrapping_add(whole));
         // SAFETY: `base` has `size + EXTRA` bytes and is ours alone. The block begins at the first
@@ -171,51 +156,21 @@ impl Allocator {
         }
     }
 
-    /// Memory of the host.
-    fn fresh(&self, size: usize) -> Result<Block, &'static CStr> {
-        if !self.take(size) {
-            return Err(MEMORY_LIMIT_C);
-        }
-        let Some(base) = self.host.alloc(size, HEADER) else {
-            self.give(size);
-            return Err(MEMORY_REFUSED_C);
-        };
-        Ok(Block { base, size })
-    }
-
     /// Gives a block back.
     ///
     /// # Safety
     /// `block` came from `alloc` of this allocator and is not used any more.
-    unsafe fn free(&'static self, block: NonNull<u8>) {
+    unsafe fn free(&self, block: NonNull<u8>) {
         self.accesses.fetch_add(1, Ordering::Relaxed);
         // SAFETY: `alloc` wrote the two words before the block.
-        let (base, size) = unsafe {
+        let (base, whole) = unsafe {
             let base = block.cast::<NonNull<u8>>().sub(2).read();
             (base, block.cast::<usize>().sub(1).read())
         };
-        TALLY.set(TALLY.get().wrapping_sub(size));
-        let block = Block { base, size };
-        if log::in_run() && Spare::wants(&block) {
-            self.release(self.spare.keep(block, || self.watch()));
-        } else {
-            self.release([block]);
-        }
-    }
-
-    /// Gives memory back to the host.
-    fn release(&self, blocks: impl IntoIterator<Item = Block>) {
-        for block in blocks {
-            self.give(block.size);
-            // SAFETY: a block is the only handle to its memory, which came from this host.
-            unsafe { self.host.free(block.base) };
-        }
-    }
-
-    /// Starts the thread that gives back what is spare too long; whether it runs.
-    fn watch(&'static self) -> bool {
-        let watch = move || self.spare.watch(|blocks| self.release(blocks));
-        thread::start("ai-onnx-spare", watch)
+        self.give(whole);
+        TALLY.set(TALLY.get().wrapping_sub(whole));
+        // SAFETY: `base` came from this host and is given back once.
+        unsafe { self.host.free(base) };
     }
 }
 
