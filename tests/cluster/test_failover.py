@@ -8,6 +8,7 @@ import threading
 from contextlib import contextmanager
 
 import pytest
+import redis
 from holding import Pending, info, run, store, tensor, values
 from redisai_rs.testing import Cluster, wait_until
 
@@ -61,11 +62,23 @@ def held_run(primary, tag, at):
     return one
 
 
+def wait_until_known(server, primary):
+    """Waits until a server knows the primary's replica: before, it does not vote for it."""
+    name = primary.execute("CLUSTER", "MYID")
+
+    def replicas():
+        try:
+            return server.execute("CLUSTER", "SLAVES", name)
+        except redis.ResponseError:  # for this server it is no primary yet
+            return None
+
+    wait_until(replicas, "the replica to be known")
+
+
 def fail_over(primary, replica):
     """Starts a failover; the primary has heard of it and lets nobody write."""
     # A request of a node that it does not know as its replica yet is ignored.
-    name = primary.execute("CLUSTER", "MYID")
-    wait_until(lambda: primary.execute("CLUSTER", "SLAVES", name), "the replica to be known")
+    wait_until_known(primary, primary)
     before = primary.log_text().count(REQUEST)
     assert replica.execute("CLUSTER", "FAILOVER") == b"OK"
     wait_until(lambda: primary.log_text().count(REQUEST) > before, "the failover")
@@ -204,6 +217,7 @@ def test_under_load(cluster, pair, tag):
         for _ in range(2):  # there and back
             primary, replica = roles(cluster)
             before = [one.replies["OK"] for one in callers]
+            wait_until_known(cluster.primaries[1], primary)
             fail_over(primary, replica)
             wait_for_end(primary, replica)
             # The clients of the new primary get on.
