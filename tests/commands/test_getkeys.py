@@ -7,10 +7,11 @@ from collections.abc import Iterator
 import pytest
 from commands.models import TWO, store
 from commands.wire import OK, Failure, Status, Wire
+from key_positions import check_keys
 from redisai_rs.servers import ServerBinary
 from redisai_rs.testing import Server
 
-# A command, its keys, and what it does with each: R reads, W overwrites, D deletes.
+# A command, its keys, and what it does with each, in the letters of `check_keys`.
 FORMS = [
     ("AI.TENSORSET k FLOAT 1", "k", "W"),
     ("AI.TENSORSET k FLOAT 1 VALUES 1", "k", "W"),
@@ -42,20 +43,13 @@ FORMS = [
         "RRRWW",
     ),
 ]  # fmt: skip
-FLAGS = {"R": {b"RO", b"access"}, "W": {b"OW", b"update"}, "D": {b"RM", b"delete"}}
 
 
 @pytest.mark.parametrize(("line", "keys", "access"), FORMS)
 def test_getkeys(
     wire: Wire, server_binary: ServerBinary, line: str, keys: str, access: str
 ) -> None:
-    assert wire("COMMAND", "GETKEYS", *line.split()) == keys.encode().split()
-    if server_binary.version >= (7, 0):
-        found = wire("COMMAND", "GETKEYSANDFLAGS", *line.split())
-        expected = [
-            [key, FLAGS[one]] for key, one in zip(keys.encode().split(), access, strict=True)
-        ]
-        assert [[key, {bytes(flag) for flag in flags}] for key, flags in found] == expected
+    check_keys(wire, server_binary, line, keys, access)
 
 
 @pytest.mark.parametrize(

@@ -6,10 +6,11 @@ import pytest
 from commands.models import ADD, store
 from commands.wire import OK, PONG, Failure, Wire, failure
 from dag.ops import dag, execute, tget, tset
+from key_positions import check_keys
 from redisai_rs.servers import ServerBinary
 from redisai_rs.testing import Server
 
-# R reads, W overwrites, U updates, N is no key but says where to go.
+# A command, its keys, and what it does with each, in the letters of `check_keys`.
 FORMS = [
     (
         "AI.DAGEXECUTE LOAD 2 a LOAD ROUTING r PERSIST 2 b c |> AI.TENSORGET a",
@@ -33,25 +34,13 @@ FORMS = [
     ("AI.DAGRUN |> AI.MODELRUN m INPUTS a OUTPUTS b |> AI.SCRIPTRUN s f INPUTS b", "m s", "RR"),
     ("AI.DAGRUN_RO LOAD 1 a ROUTING r |> AI.MODELRUN m INPUTS a OUTPUTS b", "a r m", "RNR"),
 ]  # fmt: skip
-FLAGS = {
-    "R": {b"RO", b"access"},
-    "W": {b"OW", b"update"},
-    "U": {b"RW", b"access", b"update"},
-    "N": {b"RO", b"not_key"},
-}
 
 
 @pytest.mark.parametrize(("line", "keys", "access"), FORMS)
 def test_getkeys(
     wire: Wire, server_binary: ServerBinary, line: str, keys: str, access: str
 ) -> None:
-    assert wire("COMMAND", "GETKEYS", *line.split()) == keys.encode().split()
-    if server_binary.version >= (7, 0):
-        found = wire("COMMAND", "GETKEYSANDFLAGS", *line.split())
-        expected = [
-            [key, FLAGS[one]] for key, one in zip(keys.encode().split(), access, strict=True)
-        ]
-        assert [[key, {bytes(flag) for flag in flags}] for key, flags in found] == expected
+    check_keys(wire, server_binary, line, keys, access)
 
 
 @pytest.mark.parametrize(

@@ -6,10 +6,9 @@
 //! what is known of the model, and one run that is far too long ends it.
 
 use crate::job::{Outcome, Request};
-use crate::run::{Attempt, attempt, outcome};
-use crate::scheduler::Jobs;
+use crate::run::{attempt_here, outcome};
 use crate::session::{Permit, Session};
-use crate::shared::{Shared, lock, next_run};
+use crate::shared::{Shared, lock};
 use crate::{Inputs, Model};
 use redisai_core::Status;
 use rustix::time::{ClockId, clock_gettime};
@@ -163,24 +162,9 @@ pub(crate) fn run(shared: &Arc<Shared>, request: Request) -> Result<Outcome, Req
     };
     let model = &request.model;
     let deadline = shared.deadline(request.timeout);
-    let slot = shared.timer.borrow_slot();
     let cpu = cpu_time();
-    let attempted = attempt(
-        shared,
-        &slot,
-        Attempt {
-            run: next_run(),
-            model,
-            session: &session,
-            inputs: &request.inputs,
-            outputs: request.outputs,
-            deadline,
-            jobs: Jobs::new(),
-            serves: 0,
-        },
-    );
+    let attempted = attempt_here(shared, &request, &session, deadline);
     let cpu = cpu_time().saturating_sub(cpu);
-    shared.timer.return_slot(slot);
     drop(permit);
     let poisoned = matches!(&attempted.result, Err(error) if error.status == Status::Poisoned);
     if poisoned || cpu > OVERRUN || attempted.nanos > STALL {

@@ -106,21 +106,21 @@ fn counted(outputs: RunOutput, asked: usize) -> Result<RunOutput, BackendError> 
     ))
 }
 
-/// Runs a request on the calling thread; see [`crate::Engine::run_here`].
-pub(crate) fn here(shared: &Arc<Shared>, request: &Request) -> Result<RunOutput, BackendError> {
-    let model = &request.model;
-    let deadline = shared.deadline(request.timeout);
-    let session = session_here(model)?;
-    model.check_counts(request.inputs.len(), request.outputs)?;
-    let _permit = Permit::wait(model);
+/// Runs a session once for a request on the calling thread, which has its permit.
+pub(crate) fn attempt_here(
+    shared: &Shared,
+    request: &Request,
+    session: &Arc<Session>,
+    deadline: u64,
+) -> Attempted {
     let slot = shared.timer.borrow_slot();
     let attempted = attempt(
         shared,
         &slot,
         Attempt {
             run: next_run(),
-            model,
-            session: &session,
+            model: &request.model,
+            session,
             inputs: &request.inputs,
             outputs: request.outputs,
             deadline,
@@ -129,6 +129,17 @@ pub(crate) fn here(shared: &Arc<Shared>, request: &Request) -> Result<RunOutput,
         },
     );
     shared.timer.return_slot(slot);
+    attempted
+}
+
+/// Runs a request on the calling thread; see [`crate::Engine::run_here`].
+pub(crate) fn here(shared: &Arc<Shared>, request: &Request) -> Result<RunOutput, BackendError> {
+    let model = &request.model;
+    let deadline = shared.deadline(request.timeout);
+    let session = session_here(model)?;
+    model.check_counts(request.inputs.len(), request.outputs)?;
+    let _permit = Permit::wait(model);
+    let attempted = attempt_here(shared, request, &session, deadline);
     model
         .stats()
         .record(&attempted.result, Some((0, attempted.nanos)));

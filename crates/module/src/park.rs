@@ -103,21 +103,25 @@ fn ask_soon() {
 }
 
 extern "C" fn asked(_data: *mut c_void) {
-    guard::run("one-shot", (), refresh);
+    guard::run("one-shot", (), || {
+        refresh();
+    });
 }
 
-/// Looks whether writes flow and delivers what waits if they do. Main thread, or with its lock.
-pub(crate) fn refresh() {
+/// Looks whether writes flow, says so, and delivers what waits if they do. Main thread, or with its
+/// lock.
+fn refresh() -> bool {
     let paused = writes_paused();
     let possible = paused || ALWAYS.load(Ordering::Relaxed);
     POSSIBLE.store(possible, Ordering::Release);
     if paused {
-        return;
+        return false;
     }
     let ready = std::mem::take(&mut *list());
     for parked in ready {
         parked.client.unblock(parked.data);
     }
+    true
 }
 
 /// What is to be done on the main thread when writes flow again.
@@ -135,8 +139,7 @@ pub(crate) fn when_writable(later: Later) {
 
 /// Delivers and runs what waits, if writes flow. Main thread, with the server's cron.
 pub(crate) fn cron(ctx: Ctx<'_>) {
-    refresh();
-    if writes_paused() {
+    if !refresh() {
         return;
     }
     let waiting = std::mem::take(&mut *LATER.lock().unwrap_or_else(PoisonError::into_inner));

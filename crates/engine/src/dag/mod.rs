@@ -6,13 +6,12 @@
 //! requests. Nothing polls, and the lock of a DAG is held only to move tensors in and out.
 
 mod flight;
+mod one;
 mod progress;
 
-use crate::job::complete;
 use crate::sync::guarded;
-use crate::{Engine, Inputs, JobHandle, Model, Outcome, Request};
+use crate::{Engine, JobHandle, Model};
 use flight::Dag;
-use progress::no_tensor;
 pub use progress::{InputSlots, OutputSlots};
 use redisai_core::{BackendError, Tensor};
 use std::sync::Arc;
@@ -117,64 +116,16 @@ impl Engine {
             && let Some(op) = request.ops.pop()
         {
             let (slots, timeout) = (request.slots, request.timeout);
-            return DagHandle(one(self, op, slots, timeout, completion));
+            return DagHandle(one::submit(self, op, slots, timeout, completion));
         }
         let shared = Arc::clone(self.shared());
         DagHandle(Inner::Many(Dag::start(shared, request, completion)))
     }
-}
 
-/// One operation is a plain request: it needs no lock and no plan.
-fn one(
-    engine: &Engine,
-    op: DagOp,
-    mut slots: Slots,
-    timeout: Option<Duration>,
-    completion: DagCompletion,
-) -> Inner {
-    let read = |&slot: &usize| slots.get(slot)?.clone();
-    let Some(inputs) = op.inputs.iter().map(read).collect::<Option<Inputs>>() else {
-        let ops = vec![OpEnd::Failed(no_tensor())];
-        finish(completion, DagOutcome::Done(DagResult { slots, ops }));
-        return Inner::Over;
-    };
-    let request = Request {
-        model: op.model,
-        inputs,
-        outputs: op.outputs.len(),
-        timeout,
-    };
-    let (shared, outputs) = (Arc::clone(engine.shared()), op.outputs);
-    let done = Box::new(move |outcome: Outcome, inputs: Inputs| {
-        let end = match outcome {
-            Outcome::Done(Ok(tensors)) => {
-                for (slot, tensor) in outputs.into_iter().zip(tensors) {
-                    if let Some(place) = slots.get_mut(slot) {
-                        *place = tensor;
-                    }
-                }
-                OpEnd::Done
-            }
-            Outcome::Done(Err(error)) => OpEnd::Failed(error),
-            Outcome::TimedOut | Outcome::Gone => {
-                let timed_out = matches!(outcome, Outcome::TimedOut);
-                shared.reaper.push(Box::new((slots, inputs)));
-                finish(completion, ended_early(timed_out));
-                return;
-            }
-        };
-        // The slots hold them too.
-        drop(inputs);
-        let ops = vec![end];
-        finish(completion, DagOutcome::Done(DagResult { slots, ops }));
-    });
-    match engine.submit(request, done) {
-        Ok(job) => Inner::One(job),
-        Err(refused) => {
-            let outcome = Outcome::Done(Err(refused.error.into()));
-            complete(refused.completion, outcome, refused.inputs);
-            Inner::Over
-        }
+    /// Runs a DAG of one operation on the calling thread where [`Engine::run_inline`] would run that
+    /// operation; else, and with any other number of them, gives it back, to be submitted.
+    pub fn run_dag_inline(&self, request: DagRequest) -> Result<DagOutcome, DagRequest> {
+        one::run_inline(self, request)
     }
 }
 

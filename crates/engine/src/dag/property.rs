@@ -1,6 +1,6 @@
 //! Any DAG, against a plain interpreter that runs the operations one after the other.
 
-use super::progress::{Progress, Step};
+use super::progress::{Progress, Step, no_tensor};
 use super::tests::op;
 use super::*;
 use crate::Config;

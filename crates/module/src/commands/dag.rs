@@ -10,9 +10,7 @@ use crate::server::{Arg, Args, Ctx, Flags};
 use crate::state::state;
 use redisai_command::{Dag, DagKeys, DagKind, DagOp, Error, Limits};
 use redisai_core::{BackendError, Buffer, RunOutput, Tensor};
-use redisai_engine::{
-    self as engine, DagOutcome, DagRequest, DagResult, Inputs, Model, OpEnd, Outcome, Request,
-};
+use redisai_engine::{self as engine, DagOutcome, DagRequest, DagResult, Model, OpEnd};
 use smallvec::SmallVec;
 use std::sync::Arc;
 use std::time::Duration;
@@ -79,7 +77,7 @@ fn begin(ctx: Ctx<'_>, flags: Flags, request: DagRequest, plan: Plan) -> Result<
     // What may not be stored now has to wait with its client.
     let may_end = plan.keys.is_empty() || !park::writes_paused();
     let tried = if may_end {
-        run_inline(request)
+        state().engine.run_dag_inline(request)
     } else {
         Err(request)
     };
@@ -94,43 +92,6 @@ fn begin(ctx: Ctx<'_>, flags: Flags, request: DagRequest, plan: Plan) -> Result<
     let waiting = blocked::block::<DagEnd>(ctx, flags).ok_or(Error::NotInTransaction)?;
     submit(request, plan, waiting);
     Ok(())
-}
-
-/// Runs a DAG of one operation in this turn if the engine knows its run to be short; else gives it back.
-fn run_inline(mut request: DagRequest) -> Result<DagOutcome, DagRequest> {
-    let [op] = request.ops.as_slice() else {
-        return Err(request);
-    };
-    let read = |&slot: &usize| request.slots.get(slot)?.clone();
-    let Some(inputs) = op.inputs.iter().map(read).collect::<Option<Inputs>>() else {
-        return Err(request);
-    };
-    let run = Request {
-        model: Arc::clone(&op.model),
-        inputs,
-        outputs: op.outputs.len(),
-        timeout: request.timeout,
-    };
-    let ended = match state().engine.run_inline(run) {
-        Err(_) => return Err(request),
-        Ok(Outcome::TimedOut) => return Ok(DagOutcome::TimedOut),
-        Ok(Outcome::Gone) => return Ok(DagOutcome::Gone),
-        Ok(Outcome::Done(ended)) => ended,
-    };
-    let mut slots = std::mem::take(&mut request.slots);
-    let end = match ended {
-        Err(error) => OpEnd::Failed(error),
-        Ok(outputs) => {
-            for (&slot, output) in op.outputs.iter().zip(outputs) {
-                if let Some(place) = slots.get_mut(slot) {
-                    *place = output;
-                }
-            }
-            OpEnd::Done
-        }
-    };
-    let ops = vec![end];
-    Ok(DagOutcome::Done(DagResult { slots, ops }))
 }
 
 /// What the parser asks, and the models that it asked for.
