@@ -263,6 +263,5 @@ pub(crate) fn no_tensor() -> BackendError {
     )
 }
 
-/// `RUSTFLAGS="--cfg loom" cargo test -p redisai-engine --lib --release loom`
 #[cfg(all(test, loom))]
-mod loom_tests;
+mod tests;
