@@ -83,10 +83,12 @@ struct Runs {
 impl Stats {
     /// The counters now.
     pub fn view(&self) -> StatsView {
+        // First: a view holds what belongs to each run that it counts.
+        let calls = self.calls.load(Ordering::Acquire);
         StatsView {
             duration_us: self.duration_us.load(Ordering::Relaxed),
             samples: self.samples.load(Ordering::Relaxed),
-            calls: self.calls.load(Ordering::Relaxed),
+            calls,
             errors: self.errors.load(Ordering::Relaxed),
         }
     }
@@ -147,7 +149,6 @@ impl Stats {
         result: &Result<RunOutput, BackendError>,
         times: Option<(u64, u64)>,
     ) {
-        self.calls.fetch_add(1, Ordering::Relaxed);
         match result {
             Ok(outputs) => {
                 let micros = times.map_or(0, |(_, ran)| ran / 1_000);
@@ -163,6 +164,8 @@ impl Stats {
             runs.queued.saturating_record(queued);
             runs.ran.saturating_record(ran);
         }
+        // Last: see `view`.
+        self.calls.fetch_add(1, Ordering::Release);
     }
 
     /// Counts a run of the framework for so many rows of so many requests.
