@@ -34,6 +34,11 @@ class Gate:
         if self._writer is None:
             self.reached()
         assert self._writer is not None
+        # Later runs find a FIFO of their own: a run that is let go keeps this one open for a moment
+        # more, and would be taken for one that has just come.
+        later = self.path.with_name(f"{self.path.name}.later")
+        os.mkfifo(later)
+        later.rename(self.path)
         os.close(self._writer)
         self._writer = None
 
