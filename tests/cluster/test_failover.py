@@ -2,20 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import threading
-from contextlib import contextmanager
 
 import pytest
-import redis
+from cluster.failing_over import ENDS, fail_over, no_vote, wait_for_end, wait_until_known
 from holding import Pending, info, run, store, tensor, values
 from redisai_rs.testing import Cluster, wait_until
-
-# Most servers end the wait of blocked clients themselves; Valkey 9 does not in a cluster, and there
-# it is the module that refuses when the run has ended.
-ENDS = ("UNBLOCKED force unblock from blocking operation", "ERR the server became a replica or the")
-REQUEST = "Manual failover requested by"
 
 
 @pytest.fixture
@@ -42,17 +34,6 @@ def pair(cluster):
     return primary, replica
 
 
-@contextmanager
-def no_vote(cluster):
-    """The other primary does not get to run, so that a failover lacks its vote."""
-    pid = cluster.primaries[1].pid
-    os.kill(pid, signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        os.kill(pid, signal.SIGCONT)
-
-
 def held_run(primary, tag, at):
     client = primary.client()
     store(client, f"{tag}m", at.run_text)
@@ -60,36 +41,6 @@ def held_run(primary, tag, at):
     one = Pending(primary, *run(f"{tag}m", [f"{tag}x"], [f"{tag}y"]))
     at.reached()
     return one
-
-
-def wait_until_known(server, primary):
-    """Waits until a server knows the primary's replica: before, it does not vote for it."""
-    name = primary.execute("CLUSTER", "MYID")
-
-    def replicas():
-        try:
-            return server.execute("CLUSTER", "SLAVES", name)
-        except redis.ResponseError:  # for this server it is no primary yet
-            return None
-
-    wait_until(replicas, "the replica to be known")
-
-
-def fail_over(primary, replica):
-    """Starts a failover; the primary has heard of it and lets nobody write."""
-    # A request of a node that it does not know as its replica yet is ignored.
-    wait_until_known(primary, primary)
-    before = primary.log_text().count(REQUEST)
-    assert replica.execute("CLUSTER", "FAILOVER") == b"OK"
-    wait_until(lambda: primary.log_text().count(REQUEST) > before, "the failover")
-
-
-def wait_for_end(primary, replica):
-    """Waits until the two have changed roles and are in step."""
-    wait_until(lambda: replica.info("replication")["role"] == "master", "the failover's end")
-    wait_until(lambda: primary.info("replication")["role"] == "slave", "the old primary's new role")
-    primary.wait_for_sync()
-    primary.wait_for_offset(replica)
 
 
 def assert_equal(primary, replica):
