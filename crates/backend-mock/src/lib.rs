@@ -9,6 +9,8 @@
 //! | `copy` | output i is a copy of input i in the host's memory |
 //! | `foreign` | output i is a copy of input i in this library's own memory |
 //! | `add` | every output is the element-wise sum of the inputs (integers wrap) |
+//! | `tell` | output i is `INT64`, a row of three for each row of input 0: how many rows the run had, which run of the session it was (from 1), and the row's place in it (from 0) |
+//! | `picky PATH` | fails if a byte of input 0 is 255; else, if one is 254, waits as `gate PATH`; then as `identity` |
 //! | `sleep MS` | waits, then as `identity`; `cancel` ends the wait with `CANCELLED` |
 //! | `gate PATH` | waits until somebody who opened the FIFO at PATH for writing writes to it or closes it, then as `identity`; `cancel` ends the wait likewise |
 //! | `burn MS` | computes for so long if a byte of the first input is 255; then as `identity` |

@@ -2,7 +2,7 @@
 
 use crate::Shared;
 use crate::parse::{Definition, Operation};
-use crate::waiting::cancelled;
+use crate::waiting::{cancelled, now};
 use redisai_backend_abi::{HostBytes, no_memory};
 use redisai_core::{
     AlignedBytes, BackendError, Buffer, DType, LoadedModel, Run, RunOutput, Shape, Signature,
@@ -71,7 +71,7 @@ impl MockModel {
         )
     }
 
-    fn execute(&self, run: &Run<'_>) -> Result<RunOutput, BackendError> {
+    fn execute(&self, run: &Run<'_>, number: u64) -> Result<RunOutput, BackendError> {
         let host = self.shared.host;
         match &self.definition.operation {
             Operation::Identity | Operation::GateLoad(_) => identity(run),
@@ -86,6 +86,27 @@ impl MockModel {
             Operation::Add => {
                 let sum = crate::add::sum(host, run.inputs)?;
                 Ok((0..run.outputs).map(|_| Some(Arc::clone(&sum))).collect())
+            }
+            Operation::Tell => {
+                let told = tell(run.inputs, number)?;
+                Ok((0..run.outputs).map(|_| Some(Arc::clone(&told))).collect())
+            }
+            Operation::Picky(path) => {
+                let has = |byte| {
+                    run.inputs
+                        .first()
+                        .is_some_and(|x| x.bytes().contains(&byte))
+                };
+                if has(255) {
+                    return Err(BackendError::new(
+                        Status::RunFailed,
+                        "ERR mock: a byte is 255",
+                    ));
+                }
+                if has(254) {
+                    self.shared.waiting.gate(run.id, path)?;
+                }
+                identity(run)
             }
             Operation::Sleep(time) => {
                 self.shared.waiting.sleep(run.id, *time)?;
@@ -147,13 +168,13 @@ impl LoadedModel for MockModel {
     }
 
     fn run(&self, run: &Run<'_>) -> Result<RunOutput, BackendError> {
-        self.runs.fetch_add(1, Ordering::Relaxed);
+        let number = self.runs.fetch_add(1, Ordering::Relaxed) + 1;
         self.shared.runs.fetch_add(1, Ordering::Relaxed);
         if run.deadline != 0 && run.deadline <= now() {
             return Err(cancelled());
         }
         self.check_counts(run)?;
-        self.execute(run)
+        self.execute(run, number)
     }
 
     fn figures(&self) -> Vec<(String, String)> {
@@ -166,17 +187,6 @@ impl Drop for MockModel {
     fn drop(&mut self) {
         self.shared.sessions.fetch_sub(1, Ordering::Relaxed);
     }
-}
-
-/// Nanoseconds of `CLOCK_MONOTONIC`.
-fn now() -> u64 {
-    let mut time = libc::timespec {
-        tv_sec: 0,
-        tv_nsec: 0,
-    };
-    // SAFETY: writes to `time` only. It cannot fail for this clock.
-    unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &raw mut time) };
-    time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
 }
 
 fn identity(run: &Run<'_>) -> Result<RunOutput, BackendError> {
@@ -217,6 +227,24 @@ fn tensor_like(like: &Tensor, data: Box<dyn Buffer>) -> Result<Arc<Tensor>, Back
     }
     .map(Arc::new)
     .map_err(|error| bad_input(format!("ERR mock: {error:?}")))
+}
+
+/// What each row of a run is told of it.
+fn tell(inputs: &[Arc<Tensor>], number: u64) -> Result<Arc<Tensor>, BackendError> {
+    let first = inputs
+        .first()
+        .and_then(|input| input.shape().dims().first());
+    let rows = *first.ok_or_else(|| bad_input("ERR mock: there are no rows".to_owned()))?;
+    let words = (0..rows).flat_map(|place| [rows, number as i64, place]);
+    let bytes: Vec<u8> = words.flat_map(i64::to_ne_bytes).collect();
+    Shape::new(&[rows, 3])
+        .map_err(Into::into)
+        .and_then(|shape| {
+            let data = Box::new(AlignedBytes::copy_of(&bytes));
+            Tensor::new(DType::Int64, shape, data)
+        })
+        .map(Arc::new)
+        .map_err(|error| bad_input(format!("ERR mock: {error:?}")))
 }
 
 fn strings(dims: &[i64], elements: &[&[u8]]) -> Result<Arc<Tensor>, BackendError> {

@@ -64,6 +64,17 @@ impl Waiting {
     }
 }
 
+/// Nanoseconds of `CLOCK_MONOTONIC`.
+pub(crate) fn now() -> u64 {
+    let mut time = libc::timespec {
+        tv_sec: 0,
+        tv_nsec: 0,
+    };
+    // SAFETY: writes to `time` only. It cannot fail for this clock.
+    unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &raw mut time) };
+    time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
+}
+
 /// The error of a cancelled run.
 pub(crate) fn cancelled() -> BackendError {
     BackendError::new(Status::Cancelled, "ERR the run was cancelled")
