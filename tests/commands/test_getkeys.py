@@ -1,55 +1,42 @@
-"""Where the keys of each command stand: `COMMAND GETKEYS` and its kin, and ACL rules over keys."""
+"""Where the keys of each command stand: `COMMAND GETKEYS` and its kin, `COMMAND INFO`."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
-from commands.models import TWO, store
-from commands.wire import OK, Failure, Status, Wire
-from key_positions import check_keys
+from commands.wire import Failure, Status, Wire
+from forms import FORMS, KEYLESS, Form
 from redisai_rs.servers import ServerBinary
-from redisai_rs.testing import Server
 
-# A command, its keys, and what it does with each, in the letters of `check_keys`.
-FORMS = [
-    ("AI.TENSORSET k FLOAT 1", "k", "W"),
-    ("AI.TENSORSET k FLOAT 1 VALUES 1", "k", "W"),
-    ("AI.TENSORSET BLOB STRING 2 BYTES a b", "BLOB", "W"),
-    ("AI.TENSORGET k", "k", "R"),
-    ("AI.TENSORGET META META VALUES", "META", "R"),
-    ("AI.MODELSTORE k ONNX CPU BLOB b", "k", "W"),
-    ("AI.MODELSTORE k TF CPU INPUTS 1 a OUTPUTS 1 b BLOB c", "k", "W"),
-    ("AI.MODELSET k TF CPU INPUTS a OUTPUTS b c", "k", "W"),
-    ("AI.MODELGET k META", "k", "R"),
-    ("AI.MODELDEL k", "k", "D"),
-    ("AI.INFO k RESETSTAT", "k", "R"),
-    ("AI.MODELEXECUTE m INPUTS 1 a OUTPUTS 1 b", "m a b", "RRW"),
-    ("ai.modelexecute m inputs 2 a b outputs 3 c d e timeout 5", "m a b c d e", "RRRWWW"),
-    ("AI.MODELEXECUTE m INPUTS 0 OUTPUTS 1 b", "m b", "RW"),
-    ("AI.MODELEXECUTE m INPUTS 1 a OUTPUTS 1 a TIMEOUT 5", "m a a", "RRW"),
-    # Keys with the names of keywords.
-    ("AI.MODELEXECUTE INPUTS INPUTS 1 OUTPUTS OUTPUTS 1 TIMEOUT", "INPUTS OUTPUTS TIMEOUT", "RRW"),
-    (
-        "AI.MODELEXECUTE OUTPUTS INPUTS 3 OUTPUTS 1 x OUTPUTS 2 INPUTS 1",
-        "OUTPUTS OUTPUTS 1 x INPUTS 1",
-        "RRRRWW",
-    ),
-    ("AI.MODELRUN m INPUTS a OUTPUTS b", "m a b", "RRW"),
-    ("AI.MODELRUN m TIMEOUT 5 INPUTS a b OUTPUTS c d", "m a b c d", "RRRWW"),
-    (
-        "AI.MODELRUN INPUTS TIMEOUT 5 INPUTS INPUTS a OUTPUTS OUTPUTS b",
-        "INPUTS INPUTS a OUTPUTS b",
-        "RRRWW",
-    ),
-]  # fmt: skip
+# What the server says of an access to a key, in the letters of `forms`.
+FLAGS = {
+    "R": {b"RO", b"access"},
+    "W": {b"OW", b"update"},
+    "U": {b"RW", b"access", b"update"},
+    "D": {b"RM", b"delete"},
+    "N": {b"RO", b"not_key"},
+}
 
 
-@pytest.mark.parametrize(("line", "keys", "access"), FORMS)
-def test_getkeys(
-    wire: Wire, server_binary: ServerBinary, line: str, keys: str, access: str
-) -> None:
-    check_keys(wire, server_binary, line, keys, access)
+@pytest.mark.parametrize("form", FORMS, ids=str)
+def test_getkeys(wire: Wire, server_binary: ServerBinary, form: Form) -> None:
+    """The server finds the keys, and from 7.0 on what is done with each, whatever their names."""
+    namings = list(form.namings())
+    commands = [["COMMAND", "GETKEYS", *form.words(names)] for names in namings]
+    expected = [[name.encode() for name in names] for names in namings]
+    assert wire.many(commands) == expected
+    if server_binary.version < (7, 0):
+        return
+    commands = [["COMMAND", "GETKEYSANDFLAGS", *form.words(names)] for names in namings]
+    access = [FLAGS[slot.access] for slot in form.slots]
+    for command, names, found in zip(commands, expected, wire.many(commands), strict=True):
+        flags = [[key, {bytes(flag) for flag in flags}] for key, flags in found]
+        assert flags == [list(one) for one in zip(names, access, strict=True)], command
+
+
+def test_every_command_has_its_forms(wire: Wire) -> None:
+    names = {one[0].decode() for one in wire("COMMAND")}
+    found = {form.command for form in FORMS} | {line.split()[0].lower() for line in KEYLESS}
+    assert {name for name in names if name.startswith("ai.")} == found
 
 
 @pytest.mark.parametrize(
@@ -76,7 +63,7 @@ def test_getkeys_of_nonsense(wire: Wire, line: str) -> None:
 
 
 def test_commands_without_keys(wire: Wire) -> None:
-    for line in ("AI._MODELSCAN", "AI.CONFIG GET x", "AI.CONFIG LOADBACKEND ONNX x"):
+    for line in KEYLESS:
         assert isinstance(wire("COMMAND", "GETKEYS", *line.split()), Failure)
 
 
@@ -141,101 +128,3 @@ def test_command_docs(wire: Wire, server_binary: ServerBinary, name: str) -> Non
     assert docs[b"module"] == b"ai"
     if name != "ai._modelscan":
         assert docs[b"arguments"]
-
-
-@pytest.fixture
-def user(wire: Wire, server: Server) -> Iterator[Wire]:
-    """A user who may run every command, on keys that begin with `my:` only."""
-    assert wire("ACL", "SETUSER", "limited", "on", "nopass", "+@all", "~my:*") == OK
-    limited = Wire((server.host, server.port))
-    assert limited("AUTH", "limited", "x") == OK
-    yield limited
-    limited.close()
-    wire("ACL", "DELUSER", "limited")
-
-
-def refused(reply: object) -> bool:
-    return isinstance(reply, Failure) and reply.startswith(b"NOPERM")
-
-
-@pytest.mark.parametrize(("line", "keys", "_access"), FORMS)
-def test_a_user_needs_every_key(user: Wire, line: str, keys: str, _access: str) -> None:
-    words = line.split()
-    places = [at for at, word in enumerate(words) if at > 0 and word in keys.split()]
-    # Of words that are a key in one place and a keyword in another: all places that are keys.
-    named = iter(keys.split())
-    wanted = next(named)
-    key_places = []
-    for at in places:
-        if words[at] == wanted and not _is_keyword(words, at):
-            key_places.append(at)
-            wanted = next(named, None)  # type: ignore[arg-type]
-    assert len(key_places) == len(keys.split())
-    mine = [f"my:{w}" if at in key_places else w for at, w in enumerate(words)]
-    assert not refused(user(*mine))
-    for place in key_places:
-        assert refused(user(*mine[:place], words[place], *mine[place + 1 :])), place
-
-
-def _is_keyword(words: list[str], at: int) -> bool:
-    """Whether a word of `FORMS` is a keyword or a count there: read off the grammar by hand."""
-    name = words[0].upper()
-    if name == "AI.MODELEXECUTE" and at >= 2:
-        inputs = int(words[3])
-        return at in (2, 3, 4 + inputs, 5 + inputs)
-    if name == "AI.MODELRUN" and at >= 2:
-        begin = 4 if words[2] == "TIMEOUT" else 2
-        end = begin + words[begin:].index("OUTPUTS")
-        return at <= begin or at == end
-    return at > 1
-
-
-def test_rights_to_read_and_to_write(
-    mocks: Wire, mocks_server: Server, server_binary: ServerBinary
-) -> None:
-    if server_binary.version < (7, 0):
-        pytest.skip("%R and %W are of 7.0")
-    store(mocks, "in:m", TWO)
-    mocks("AI.TENSORSET", "in:x", "INT8", 1)
-    rules = ["on", "nopass", "+@all", "%R~in:*", "%W~out:*"]
-    assert mocks("ACL", "SETUSER", "reader", *rules) == OK
-    user = Wire((mocks_server.host, mocks_server.port))
-    user("AUTH", "reader", "x")
-    run = "AI.MODELEXECUTE {} INPUTS 2 in:x {} OUTPUTS 2 out:y {}"
-    assert user.line(run.format("in:m", "in:x", "out:z")) == OK
-    for words in (("out:m", "in:x", "out:z"), ("in:m", "out:x", "out:z"), ("in:m", "in:x", "in:z")):
-        assert refused(user.line(run.format(*words))), words
-    assert user("AI.TENSORSET", "out:t", "INT8", 1) == OK
-    assert refused(user("AI.TENSORSET", "in:t", "INT8", 1))
-    assert refused(user("AI.TENSORGET", "out:t"))
-    assert refused(user("AI.MODELDEL", "in:m"))
-    assert refused(user("AI.MODELSTORE", "in:m", "ONNX", "CPU", "BLOB", "identity"))
-    assert user("AI.INFO", "in:m")[1] == b"in:m"
-    user.close()
-    mocks("ACL", "DELUSER", "reader")
-
-
-def test_categories(wire: Wire, server: Server, server_binary: ServerBinary) -> None:
-    """By the server's own categories: who may only read may not write."""
-    if not isinstance(wire("ACL", "CAT", "read"), list) or server_binary.version < (7, 2):
-        pytest.skip("modules cannot name categories on this server")
-    writes = {"ai.tensorset", "ai.modelstore", "ai.modelset", "ai.modeldel", "ai.modelexecute"}
-    writes |= {"ai.modelrun", "ai.config", "ai.dagexecute", "ai.dagrun"}
-    found = {name.decode().lower() for name in wire("ACL", "CAT", "write")}
-    assert {name for name in found if name.startswith("ai.")} == writes
-    found = {name.decode().lower() for name in wire("ACL", "CAT", "read")}
-    reads = {"ai.tensorget", "ai.modelget", "ai.info", "ai._modelscan"}
-    reads |= {"ai.dagexecute_ro", "ai.dagrun_ro"}
-    assert {name for name in found if name.startswith("ai.")} == reads
-    found = {name.decode().lower() for name in wire("ACL", "CAT", "blocking")}
-    blocking = {"ai.modelexecute", "ai.modelrun", "ai.dagexecute", "ai.dagrun"}
-    assert blocking | {"ai.dagexecute_ro", "ai.dagrun_ro"} <= found
-    assert wire("ACL", "SETUSER", "reader", "on", "nopass", "+@read", "~*") == OK
-    user = Wire((server.host, server.port))
-    user("AUTH", "reader", "x")
-    wire("AI.TENSORSET", "k", "INT8", 1)
-    assert user("AI.TENSORGET", "k", "VALUES") == [0]
-    assert refused(user("AI.TENSORSET", "k", "INT8", 1))
-    assert refused(user("AI.CONFIG", "GET", "MODEL_CHUNK_SIZE"))
-    user.close()
-    wire("ACL", "DELUSER", "reader")

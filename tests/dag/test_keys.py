@@ -1,4 +1,4 @@
-"""Where the keys of a DAG stand: getkeys, ACL, cluster."""
+"""Where the keys of a DAG stand: ACL, cluster, getkeys of nonsense; its forms stand in `forms`."""
 
 from __future__ import annotations
 
@@ -6,41 +6,8 @@ import pytest
 from commands.models import ADD, store
 from commands.wire import OK, PONG, Failure, Wire, failure
 from dag.ops import dag, execute, tget, tset
-from key_positions import check_keys
 from redisai_rs.servers import ServerBinary
 from redisai_rs.testing import Server
-
-# A command, its keys, and what it does with each, in the letters of `check_keys`.
-FORMS = [
-    (
-        "AI.DAGEXECUTE LOAD 2 a LOAD ROUTING r PERSIST 2 b c |> AI.TENSORGET a",
-        "a LOAD r b c",
-        "RRNWW",
-    ),
-    (
-        "ai.dagexecute routing r |> AI.TENSORSET x STRING 1 VALUES AI.MODELEXECUTE "
-        "|> ai.modelexecute m INPUTS 1 x OUTPUTS 1 y |> AI.MODELEXECUTE n INPUTS 1 y OUTPUTS 1 z",
-        "r m n",
-        "NRR",
-    ),
-    (
-        "AI.DAGEXECUTE ROUTING r |> AI.SCRIPTEXECUTE s f KEYS 2 k l INPUTS 1 x |> AI.TENSORGET x",
-        "r s k l",
-        "NRUU",
-    ),
-    ("AI.DAGEXECUTE_RO LOAD 1 a TIMEOUT 5 |> AI.MODELEXECUTE m INPUTS 1 a OUTPUTS 1", "a m", "RR"),
-    ("AI.DAGEXECUTE ROUTING r |> AI.TENSORSET x INT8 2 BLOB |> |> AI.MODELEXECUTE m", "r m", "NR"),
-    ("AI.DAGRUN |> AI.SCRIPTRUN s f", "s", "R"),
-    ("AI.DAGRUN |> AI.MODELRUN m INPUTS a OUTPUTS b |> AI.SCRIPTRUN s f INPUTS b", "m s", "RR"),
-    ("AI.DAGRUN_RO LOAD 1 a ROUTING r |> AI.MODELRUN m INPUTS a OUTPUTS b", "a r m", "RNR"),
-]  # fmt: skip
-
-
-@pytest.mark.parametrize(("line", "keys", "access"), FORMS)
-def test_getkeys(
-    wire: Wire, server_binary: ServerBinary, line: str, keys: str, access: str
-) -> None:
-    check_keys(wire, server_binary, line, keys, access)
 
 
 @pytest.mark.parametrize(

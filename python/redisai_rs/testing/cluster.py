@@ -13,9 +13,11 @@ SLOTS = 16_384
 
 
 class Cluster:
-    """Primaries, each with an equal share of the slots, and the replicas of the first.
+    """Primaries, each with an equal share of the slots, and replicas.
 
-    Use it as a context manager. `options` are those of `Server`, the same for every node.
+    The replicas are shared out: the first is the first primary's, the second the second's, and
+    when each has one, the next is the first's again. Use it as a context manager. `options` are
+    those of `Server`, the same for every node.
     """
 
     def __init__(self, primaries: int = 2, replicas: int = 0, **options: Any) -> None:
@@ -63,6 +65,21 @@ class Cluster:
         ends = (SLOTS * (n + 1) // len(self.primaries) for n in range(len(self.primaries)))
         return next(one for one, end in zip(self.primaries, ends, strict=True) if slot < end)
 
+    def replicas_of(self, primary: Server) -> Sequence[Server]:
+        """The replicas of a primary as they were shared out at the start."""
+        return self.replicas[self.primaries.index(primary) :: len(self.primaries)]
+
+    def holder(self, slot: int) -> Server:
+        """The node that has a slot now, by what its nodes say of themselves.
+
+        Raises `LookupError` while none or two of them do.
+        """
+        alive = [server for server in self.servers if server.is_alive()]
+        found = [server for server in alive if slot in _own_slots(server)]
+        if len(found) != 1:
+            raise LookupError(f"slot {slot} is held by {len(found)} nodes")
+        return found[0]
+
     def move_slot(self, slot: int, source: Server, target: Server) -> None:
         """Moves a slot with its keys from one primary to another, as `redis-cli` reshards."""
         self.begin_move(slot, source, target)
@@ -98,8 +115,9 @@ class Cluster:
         for server in self.servers[1:]:
             server.execute("CLUSTER", "MEET", head.host, head.port)
         self._wait(lambda server: _info(server)["cluster_known_nodes"] == str(len(self.servers)))
-        for replica in self.replicas:
-            replica.execute("CLUSTER", "REPLICATE", node_id(head))
+        for primary in self.primaries:
+            for replica in self.replicas_of(primary):
+                replica.execute("CLUSTER", "REPLICATE", node_id(primary))
         for replica in self.replicas:
             replica.wait_for_sync()
         self._wait(self._in_order)
@@ -124,6 +142,15 @@ def node_id(server: Server) -> bytes:
     reply = server.execute("CLUSTER", "MYID")
     assert isinstance(reply, bytes)
     return reply
+
+
+def _own_slots(server: Server) -> Sequence[int]:
+    """The slots that a node says are its own; a replica has none."""
+    reply = server.execute("CLUSTER", "NODES")
+    assert isinstance(reply, bytes)
+    mine = next(line for line in reply.decode().splitlines() if "myself" in line.split()[2])
+    ranges = [word.split("-") for word in mine.split()[8:] if not word.startswith("[")]
+    return [slot for part in ranges for slot in range(int(part[0]), int(part[-1]) + 1)]
 
 
 def _info(server: Server) -> dict[str, str]:
