@@ -1,6 +1,6 @@
 """Where the time of a request goes: `perf` on the server while DAGs with tiny run (protocol P1).
 
-    python benches/profile_dag.py [--connections N] [--option NAME VALUE …] [--module FILE]
+    python benches/profile_dag.py [--connections N] [--batchsize N] [--option NAME VALUE …]
 
 Prints microseconds a request: by thread and library, then by function of the main thread. They are
 the server's processor time shared out by samples, so functions of a few samples are guesses.
@@ -54,7 +54,7 @@ def main() -> None:
             pin=PIN,
         )
         extra = [word for pair in options.option for word in pair]
-        loaded, samples = profile(bench, options.connections, extra, Path(folder) / "perf.data")
+        loaded, samples = profile(bench, options, extra, Path(folder) / "perf.data")
     total = sum(samples.values())
     print(f"{loaded.rate:.0f} requests/s, p50 {loaded.p50:.1f} us, p99 {loaded.p99:.1f} us, ")
     print(f"server's CPU {loaded.cpu_us:.2f} us a request; {total} samples")
@@ -65,17 +65,18 @@ def main() -> None:
 
 
 def profile(
-    bench: Bench, connections: int, extra: list[str], data: Path
+    bench: Bench, options: argparse.Namespace, extra: list[str], data: Path
 ) -> tuple[Loaded, Counter[Sample]]:
     """Runs the load under perf; gives its figures and the samples."""
     model = bench.models["tiny"]
     with bench.ours(extra=extra) as server:
-        dags.store_checked(server, model)
+        batching = ["BATCHSIZE", options.batchsize] if options.batchsize else []
+        dags.store_checked(server, model, *batching)
         record = ["perf", "record", "-q", "-e", "cpu-clock", "-F", str(FREQUENCY)]
         record += ["-o", str(data), "-C", CPU]
         # It ends by itself, a little after the load.
         with subprocess.Popen([*record, "--", "sleep", str(bench.slice_s * 1.25 + 0.5)]) as perf:
-            loaded = bench.run_load(server, [[dags.request(model)]], connections)
+            loaded = bench.run_load(server, [[dags.request(model)]], options.connections)
             perf.wait()
         script = ["perf", "script", "-i", str(data), "-F", "comm,ip,sym,dso", "-G"]
         script += ["--pid", str(server.pid)]
@@ -107,6 +108,7 @@ def _table(samples: Counter[Sample], scale: float, key: Key, least: float) -> No
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--connections", type=int, default=1)
+    parser.add_argument("--batchsize", type=int, default=0, help="of the model; default: not given")
     parser.add_argument("--seconds", type=float, default=6.0)
     parser.add_argument("--least", type=float, default=0.1, help="smallest line, us a request")
     parser.add_argument("--option", nargs=2, action="append", default=[], help="load option")

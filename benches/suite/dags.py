@@ -32,11 +32,14 @@ def request(model: Model) -> Command:
 
 
 def dag(bench: Bench) -> dict[str, float]:
-    """T1 and T2: tiny beside the floor, and the floor beside plain commands."""
+    """T1 and T2: tiny beside the floor, and the floor beside plain commands.
+
+    Requests may share runs, as the floor's always do.
+    """
     model = bench.models["tiny"]
     found: dict[str, float] = {}
     with bench.ours() as ours, bench.with_floor(model) as floor:
-        store_checked(ours, model)
+        store_checked(ours, model, "BATCHSIZE", BATCHSIZE)
         rates = []
         for count in CONNECTIONS:
             figures, rate = _overhead(bench, ours, floor, count)
@@ -57,20 +60,26 @@ def _overhead(
     blob = model.input.tobytes()
     whole = [[request(model)]]
     bare: list[list[Command]] = [[["FLOOR.RUN", blob]]]
+    # The floor looks at its first argument alone: what is left is the server reading the others.
+    others = [word for word in request(model)[1:] if word != blob]
+    worded: list[list[Command]] = [[["FLOOR.RUN", blob, *others]]]
     plain: list[list[Command]] = [
         [["SET", f"in{i}", blob], ["GET", f"out{i}"]] for i in range(count)
     ]
     for i in range(count):
         floor.execute("SET", f"out{i}", b"8 bytes.")
-    served, least, without = bench.in_turns(
+    served, least, read, without = bench.in_turns(
         lambda: bench.run_load(ours, whole, count),
         lambda: bench.run_load(floor, bare, count),
+        lambda: bench.run_load(floor, worded, count),
         lambda: bench.run_load(floor, plain, count),
     )
     found = {
         f"T1 c={count}": served.rate / least.rate,
         f"T1 us c={count}": served.cpu_us,
         f"floor us c={count}": least.cpu_us,
+        f"worded c={count}": read.rate / least.rate,
+        f"worded us c={count}": read.cpu_us,
         f"floor c={count}": least.rate / without.rate,
     }
     if count == CONNECTIONS[-1]:

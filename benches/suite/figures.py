@@ -46,6 +46,8 @@ FIGURES = [
     Figure("T14", "wake-ups a second, 100 idle models", "1/s", at_most=0),
     *_each("T1 us", "tiny: DAG, server's CPU a request", "us"),
     *_each("floor us", "floor, server's CPU a request", "us"),
+    *_each("worded", "floor with all arguments of the DAG / floor"),
+    *_each("worded us", "floor with all arguments, server's CPU a request", "us"),
     *_each("floor", "floor / SET 1 KiB + GET 8 B, P1"),
     Figure("T2 us", "tiny: DAG, p99, P1, c = 32", "us"),
     Figure("T2 open", "p99 / p50, c = 32, Poisson, 0.7 of c = 1's rate"),

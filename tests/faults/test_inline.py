@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from collections.abc import Callable
 from pathlib import Path
 
@@ -82,15 +84,42 @@ def test_it_can_be_switched_off(rig: Callable[[str], Rig]) -> None:
     assert not at.at_once(*command)
 
 
-def test_a_model_with_batches_or_sub_graphs_is_queued(rig: Callable[[str], Rig]) -> None:
+def test_a_model_with_sub_graphs_or_a_minimum_is_queued(rig: Callable[[str], Rig]) -> None:
     at = rig("yes")
     store(at.client, "loops", "identity\ncontrol-flow")
-    batch = ("AI.MODELSTORE", "batch", "ONNX", "CPU", "BATCHSIZE", 8, "BLOB", "identity")
+    minimum = ("BATCHSIZE", 8, "MINBATCHSIZE", 2, "MINBATCHTIMEOUT", 1)
+    batch = ("AI.MODELSTORE", "waits", "ONNX", "CPU", *minimum, "BLOB", "identity")
     assert at.client.execute_command(*batch) == b"OK"
-    for model in ("loops", "batch"):
+    for model in ("loops", "waits"):
         command = run(model, ["x"], ["y"])
         at.warm(*command, runs=4 * ENOUGH)
         assert not at.at_once(*command), model
+
+
+def test_a_lone_client_needs_no_batches(rig: Callable[[str], Rig]) -> None:
+    at = rig("yes")
+    client = at.client
+    batch = ("AI.MODELSTORE", "m", "ONNX", "CPU", "BATCHSIZE", 8, "BLOB", "identity")
+    assert client.execute_command(*batch) == b"OK"
+    command = run("m", ["x"], ["y"])
+    at.until_at_once(*command)
+    # Requests that come together share runs.
+    clients = [Pending(at.server, "PING") for _ in range(16)]
+    assert {each.reply() for each in clients} == {b"PONG"}
+    client.execute_command("AI.INFO", "m", "RESETSTAT")
+
+    def shared() -> bool:
+        os.kill(at.server.pid, signal.SIGSTOP)
+        for number, each in enumerate(clients):
+            each.send(*run("m", ["x"], [f"out{number}"]))
+        os.kill(at.server.pid, signal.SIGCONT)
+        assert [each.reply() for each in clients] == [b"OK"] * len(clients)
+        return bool(info(client, "m", "FULL")["batches"] > 0)
+
+    wait_until(shared, "a run of several requests")
+    assert all(values(client, f"out{number}") == [1.5, -2] for number in range(len(clients)))
+    # And alone again.
+    at.until_at_once(*command)
 
 
 @pytest.mark.parametrize("option", ["yes", "no"])

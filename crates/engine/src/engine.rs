@@ -143,11 +143,11 @@ impl Engine {
     /// Runs a request on the calling thread if its run is known to be shorter than the way to a
     /// worker and back; else gives it back, to be submitted. It never waits for anything else.
     ///
-    /// All of this must hold: [`Config::inline_runs`]; a session; no `BATCHSIZE`; no operations with
-    /// sub-graphs; nobody in the device's queue; a permit at once, where runs are limited; and
+    /// All of this must hold: [`Config::inline_runs`]; a session; no `MINBATCHSIZE`; where there is
+    /// a `BATCHSIZE`, requests that come one at a time; no operations with sub-graphs; nobody in the device's queue; a permit at once, where runs are limited; and
     /// of this model's last runs with inputs of these types and shapes 99 % used no more than 50 µs of CPU time and took no more than 1 ms
-    /// (of 128 at least; four kinds of inputs are remembered). One run here that uses more than a
-    /// millisecond of CPU time, or takes more than 100 ms, or breaks the session, is the last of its
+    /// (of 128 at least; four kinds of inputs are remembered). One run here that uses more than 10
+    /// ms of CPU time, or takes more than 100 ms, or breaks the session, is the last of its
     /// model. It counts as any other, with a waiting time of 0, and the run's limit
     /// and the deadline hold: what the deadline has stopped is [`Outcome::TimedOut`].
     pub fn run_inline(&self, request: Request) -> Result<Outcome, Request> {

@@ -5,8 +5,13 @@
 //! in. The risk that is left: whoever waits for that thread waits for the run. It is bounded by
 //! what is known of the model, and one run that is far too long ends it.
 
+mod crowd;
+
+pub(crate) use crowd::Crowd;
+
 use crate::job::{Outcome, Request};
 use crate::run::{attempt_here, outcome};
+use crate::scheduler::rows_of;
 use crate::session::{Permit, Session};
 use crate::shared::{Shared, lock};
 use crate::{Inputs, Model};
@@ -28,8 +33,10 @@ const ONE_IN: u32 = 100;
 const FULL: u32 = 4_096;
 /// Kinds of inputs that are known of a model at one time.
 const KINDS: usize = 4;
-/// A run on the door's thread that used so many nanoseconds of CPU time was the last one there,
-const OVERRUN: u64 = 1_000_000;
+/// A run on the door's thread that used so many nanoseconds of CPU time was the last one there:
+/// what the server's slow log calls slow. A virtual machine that is stopped for a few milliseconds
+/// counts them as CPU time of whatever ran.
+const OVERRUN: u64 = 10_000_000;
 /// and so was one that took so many of any time: more than other processes take from a thread.
 const STALL: u64 = 100_000_000;
 
@@ -39,6 +46,7 @@ pub(crate) struct Short {
     /// It has run for too long on a door's thread.
     ended: AtomicBool,
     kinds: Mutex<Kinds>,
+    crowd: Crowd,
 }
 
 #[derive(Debug, Default)]
@@ -99,6 +107,11 @@ impl Short {
     fn end(&self) {
         self.ended.store(true, Ordering::Relaxed);
     }
+
+    /// How requests come, of a model whose requests share runs.
+    pub(crate) fn crowd(&self) -> &Crowd {
+        &self.crowd
+    }
 }
 
 /// Element types and shapes of inputs, in a number that is not 0.
@@ -146,13 +159,16 @@ impl Watch {
 
 /// Whether runs of a model may ever go without a hand-off.
 ///
-/// Not where a minimum makes a request wait for others, nor where requests share runs at all: a
-/// row costs less in a batch than alone, and while the door's thread is in runs no batch forms.
-/// Not where sub-graphs make the time depend on values.
+/// Not where a minimum makes a request wait for others. Not where sub-graphs make the time depend
+/// on values.
 fn may(model: &Model) -> bool {
     let config = &model.shared.config;
-    let batch = model.def().batch;
-    config.inline_runs && batch.size <= 1 && batch.min_size <= 1
+    config.inline_runs && model.def().batch.min_size <= 1
+}
+
+/// Whether requests of a model may share runs.
+fn shares(model: &Model) -> bool {
+    model.def().batch.size > 1
 }
 
 /// See [`crate::Engine::run_inline`].
@@ -177,6 +193,10 @@ pub(crate) fn run(shared: &Arc<Shared>, request: Request) -> Result<Outcome, Req
     let times = Some((0, attempted.nanos));
     model.stats().record(&attempted.result, times);
     let now = attempted.began.saturating_add(attempted.nanos);
+    if shares(model) {
+        model.stats().record_rows(rows_of(&request.inputs), 1);
+        model.short().crowd.ran_here(attempted.began, now);
+    }
     Ok(outcome(attempted.result, deadline, now).1)
 }
 
@@ -184,6 +204,10 @@ pub(crate) fn run(shared: &Arc<Shared>, request: Request) -> Result<Outcome, Req
 fn ready(request: &Request) -> Option<(Arc<Session>, Permit)> {
     let model = &request.model;
     if !may(model) || !model.is_ready() || !model.short().allow(&request.inputs) {
+        return None;
+    }
+    // A row costs less in a run with others, and while this thread is in runs no batch forms.
+    if shares(model) && model.short().crowd.together() {
         return None;
     }
     let steady = model.signature().is_some_and(|said| !said.control_flow);

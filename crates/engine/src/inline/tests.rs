@@ -144,21 +144,44 @@ fn each_kind_of_inputs_is_known_for_itself() {
     assert!(run(&[9, 9]) && run(&[KINDS as i64, 2]) && !run(&[1, 2]));
 }
 
+fn batching(rig: &Rig, size: u64, min_size: u64) -> Arc<Model> {
+    let model = rig.engine.model(ModelDef {
+        batch: Batch {
+            size,
+            min_size,
+            ..Batch::default()
+        },
+        ..def(BackendKind::Onnx, "echo", "CPU")
+    });
+    rig.engine.build_here(&model).unwrap();
+    warm(rig, &model, 3 * ENOUGH);
+    model
+}
+
 #[test]
-fn a_model_with_batches_waits_in_its_queue() {
+fn a_model_that_waits_for_rows_waits_in_its_queue() {
     let rig = rig();
-    for (size, min_size) in [(2, 0), (0, 2)] {
-        let model = rig.engine.model(ModelDef {
-            batch: Batch {
-                size,
-                min_size,
-                ..Batch::default()
-            },
-            ..def(BackendKind::Onnx, "echo", "CPU")
-        });
-        rig.engine.build_here(&model).unwrap();
-        warm(&rig, &model, ENOUGH);
-        assert!(!ran(&rig, &model), "{size} {min_size}");
+    assert!(!ran(&rig, &batching(&rig, 0, 2)));
+    assert!(!ran(&rig, &batching(&rig, 3, 2)));
+}
+
+#[test]
+fn requests_that_come_together_share_runs_instead() {
+    let rig = rig();
+    let (shares, alone) = (batching(&rig, 6, 0), warmed(&rig, "echo"));
+    let runs = |model: &Arc<Model>| (0..100).filter(|_| ran(&rig, model)).count();
+    // The clock stands still: each is there when the one before it ends.
+    let (here, calls) = (runs(&shares), shares.stats().view().calls);
+    assert!((1..50).contains(&here), "{here}");
+    assert_eq!(calls, u64::from(3 * ENOUGH) + here as u64);
+    let view = shares.stats().runs();
+    assert_eq!((view.batches, view.batch_sizes), (0, vec![(2, calls)]));
+    assert_eq!(runs(&alone), 100);
+    // None came while another ran: the next ones run here again.
+    warm(&rig, &shares, ENOUGH);
+    for _ in 0..100 {
+        rig.pass(1);
+        assert!(ran(&rig, &shares));
     }
 }
 

@@ -8,6 +8,8 @@ pub(crate) const SIZES: usize = 17;
 const TRUST: u32 = 3;
 /// A larger run pays where its rows take less than this share of the time.
 const PAYS: f64 = 0.95;
+/// Nanoseconds around a run that its rows share too: a worker and the door wake up for it.
+const AROUND: f64 = 10_000.0;
 /// Of all time spent in runs, one part in so many goes into runs of a size that is not known yet,
 const FIRST_TRIALS: f64 = 32.0;
 /// and one in so many into runs of other sizes than the best, to see whether that is still the best.
@@ -110,11 +112,12 @@ impl Learned {
         let row = ran.cost as f64 / ran.rows as f64;
         if let Some(size) = self.sizes.get_mut(size_of_rows(ran.rows)) {
             size.runs = size.runs.saturating_add(1);
-            // What disturbs a run makes it longer, never shorter: it falls at once, rises slowly.
+            // What disturbs a run makes it longer, never shorter: it falls at once, rises slowly,
+            // however long one run was.
             size.row = if size.runs == 1 || row < size.row {
                 row
             } else {
-                size.row + (row - size.row) / 8.0
+                size.row + (row.min(2.0 * size.row) - size.row) / 8.0
             };
         }
     }
@@ -166,12 +169,13 @@ impl Learned {
         if refuted { best.0 } else { top }
     }
 
-    /// Sizes that have been seen often enough, up to `top`, with the time of a row.
+    /// Sizes that have been seen often enough, up to `top`, with the time of a row and its share of
+    /// what is around the run.
     fn believed(&self, top: usize) -> impl Iterator<Item = (usize, f64)> {
         let sizes = self.sizes.iter().take(top + 1).enumerate();
         sizes
             .filter(|(_, size)| size.runs >= TRUST)
-            .map(|(number, size)| (number, size.row))
+            .map(|(number, size)| (number, size.row + AROUND / (1_u64 << number) as f64))
     }
 
     /// The rows of a run that is made to learn from it, if one is due: of a size near the best that

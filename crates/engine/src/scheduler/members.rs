@@ -101,6 +101,7 @@ impl Together<'_> {
             return Fate::Overrun;
         }
         first.job.model.stats().record_rows(rows, count);
+        first.job.model.short().crowd().ran(count);
         drop(live);
         self.share(part, halves, attempted, (began, rows, count));
         Fate::Kept

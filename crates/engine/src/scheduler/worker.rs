@@ -193,6 +193,7 @@ fn run(
     }
     if let Some((queue, line)) = learns {
         job.model.stats().record_rows(job.rows, 1);
+        job.model.short().crowd().ran(1);
         let cost = attempted
             .result
             .as_ref()

@@ -12,12 +12,15 @@ fn ran(learned: &mut Learned, rows: u64, cost: u64) {
     });
 }
 
-/// After three runs of each of these sizes, by the time of a row.
+/// So long that what is around a run does not matter.
+const MS: u64 = 1_000_000;
+
+/// After three runs of each of these sizes, by the milliseconds of a row.
 fn learned(sizes: &[(u64, u64)]) -> Learned {
     let mut learned = Learned::default();
     for &(rows, row) in sizes {
         for _ in 0..TRUST {
-            ran(&mut learned, rows, rows * row);
+            ran(&mut learned, rows, rows * row * MS);
         }
     }
     learned
@@ -42,10 +45,10 @@ fn larger_runs_pay_until_it_is_seen_that_they_do_not() {
     }
     // Two runs are not enough to believe it.
     let mut little = learned(&[(1, 100)]);
-    ran(&mut little, 32, 6_400);
-    ran(&mut little, 32, 6_400);
+    ran(&mut little, 32, 6_400 * MS);
+    ran(&mut little, 32, 6_400 * MS);
     assert_eq!(little.worth(32), NEVER);
-    ran(&mut little, 32, 6_400);
+    ran(&mut little, 32, 6_400 * MS);
     assert_eq!(little.worth(32), 1);
 }
 
@@ -53,18 +56,31 @@ fn larger_runs_pay_until_it_is_seen_that_they_do_not() {
 fn what_disturbs_a_run_is_forgiven() {
     let mut learned = learned(&[(1, 100), (8, 50)]);
     // The first run of a size is slow, or something else uses the machine.
-    ran(&mut learned, 8, 80_000);
-    ran(&mut learned, 8, 400);
+    ran(&mut learned, 8, 80_000 * MS);
+    ran(&mut learned, 8, 400 * MS);
     assert_eq!(learned.worth(8), NEVER);
     // A failed run, or one of no rows, shows nothing.
     ran(&mut learned, 8, 0);
-    ran(&mut learned, 0, 80_000);
-    assert_eq!(learned.times().0, [(1, 100), (8, 50)]);
+    ran(&mut learned, 0, 80_000 * MS);
+    assert_eq!(learned.times().0, [(1, 100 * MS), (8, 50 * MS)]);
+    // However slow one run was, the next ones decide.
+    ran(&mut learned, 8, 1 << 60);
+    assert_eq!(learned.worth(8), NEVER);
     // What has become slow for good is seen.
     for _ in 0..20 {
-        ran(&mut learned, 8, 1_600);
+        ran(&mut learned, 8, 1_600 * MS);
     }
     assert_eq!(learned.worth(8), 1);
+}
+
+#[test]
+fn a_run_of_more_rows_shares_what_is_around_it() {
+    let mut learned = Learned::default();
+    // No row is cheaper, but a worker and the door wake up once.
+    for (rows, each) in [(1, 4_000), (8, 4_000)] {
+        (0..TRUST).for_each(|_| ran(&mut learned, rows, rows * each));
+    }
+    assert_eq!(learned.worth(8), NEVER);
 }
 
 #[test]
