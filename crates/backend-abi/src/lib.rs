@@ -21,6 +21,8 @@
 )]
 
 mod buffers;
+mod clock;
+mod counted;
 mod dlpack;
 mod export;
 mod guard;
@@ -29,6 +31,7 @@ mod host_table;
 pub mod memory;
 mod options;
 pub mod owner;
+mod settings;
 mod signature;
 mod signature_table;
 mod status;
@@ -37,6 +40,8 @@ mod tensor;
 mod text;
 
 pub use buffers::{HostBytes, HostMemory, SharedBytes};
+pub use clock::now;
+pub use counted::{Charge, CountedMemory, Refusal, tally};
 pub use dlpack::*;
 pub use export::{Exported, State, entry};
 pub use guard::guard;
@@ -45,6 +50,7 @@ pub use host_table::*;
 pub use options::*;
 /// The crate whose traits a backend implements; the macro's own path to it.
 pub use redisai_core as core;
+pub use settings::Settings;
 pub use signature::{ExportedSignature, import_signature};
 pub use signature_table::*;
 pub use status::*;

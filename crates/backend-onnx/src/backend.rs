@@ -1,11 +1,10 @@
 //! The backend: what the engine sees of ONNX Runtime.
 
-use crate::config::Config;
 use crate::environment::Environment;
 use crate::error::unsupported;
 use crate::model::OnnxModel;
 use crate::runs::Runs;
-use redisai_backend_abi::{Host, InitOptions};
+use redisai_backend_abi::{Host, InitOptions, Settings};
 use redisai_core::{
     Backend, BackendError, BackendInfo, BackendKind, Capabilities, DType, LoadKind, LoadRequest,
     LoadedModel,
@@ -23,15 +22,15 @@ impl OnnxBackend {
     /// Opens the library of the `framework` pair and sets it up. The environment is one for the
     /// process and stays: a second call gets the same one, and an error if its options differ.
     pub fn new(host: Host, options: &InitOptions) -> Result<Self, BackendError> {
-        let config = Config::read(options)?;
-        let environment = Environment::get(host, config)?;
+        let settings = Settings::read(BackendKind::Onnx.name(), options)?;
+        let environment = Environment::get(host, settings)?;
         let mut devices = vec!["CPU".to_owned()];
         devices.extend(environment.cuda.then(|| "GPU".to_owned()));
         let info = BackendInfo {
             name: BackendKind::Onnx.name().to_owned(),
             version: environment.ort.version().to_owned(),
             library: String::new(),
-            framework: String::from_utf8_lossy(&environment.config.framework).into_owned(),
+            framework: String::from_utf8_lossy(&environment.settings.framework).into_owned(),
             capabilities: Capabilities {
                 batching: true,
                 cancellation: true,
@@ -71,12 +70,12 @@ impl Backend for OnnxBackend {
     }
 
     fn figures(&self) -> Vec<(String, String)> {
-        let allocator = self.environment.allocator;
+        let memory = self.environment.allocator.memory();
         let figures = [
-            ("onnxruntime_memory", allocator.used().to_string()),
+            ("onnxruntime_memory", memory.used().to_string()),
             (
                 "onnxruntime_memory_access_num",
-                allocator.accesses().to_string(),
+                memory.accesses().to_string(),
             ),
         ];
         figures

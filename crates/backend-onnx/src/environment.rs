@@ -3,14 +3,13 @@
 //! The library allows one environment at a time and none after the first was released; its thread
 //! pools and our allocator hang on it.
 
-use crate::config::Config;
 use crate::error::{Doing, unsupported};
 use crate::handles::ThreadingOptions;
 use crate::log;
 use crate::memory::Allocator;
 use crate::sys::{Ort, check, ort};
 use ort_sys::{OrtApi, OrtEnv, OrtLoggingLevel};
-use redisai_backend_abi::Host;
+use redisai_backend_abi::{Host, Settings};
 use redisai_core::BackendError;
 use std::ffi::CStr;
 use std::sync::{Mutex, PoisonError};
@@ -18,7 +17,7 @@ use std::sync::{Mutex, PoisonError};
 /// The library, its environment and our allocator.
 pub(crate) struct Environment {
     pub(crate) ort: Ort,
-    pub(crate) config: Config,
+    pub(crate) settings: Settings,
     pub(crate) allocator: &'static Allocator,
     pub(crate) host: Host,
     /// Whether the library has the CUDA execution provider.
@@ -36,27 +35,27 @@ static ENVIRONMENT: Mutex<Option<&'static Environment>> = Mutex::new(None);
 
 impl Environment {
     /// The environment of the process, made on the first call.
-    pub(crate) fn get(host: Host, config: Config) -> Result<&'static Self, BackendError> {
+    pub(crate) fn get(host: Host, settings: Settings) -> Result<&'static Self, BackendError> {
         let mut slot = ENVIRONMENT.lock().unwrap_or_else(PoisonError::into_inner);
         match *slot {
-            Some(made) if made.config == config => Ok(made),
+            Some(made) if made.settings == settings => Ok(made),
             Some(_) => Err(unsupported(
                 "ERR ONNX Runtime is already set up in this process, with other options",
             )),
             None => {
-                let made: &'static Self = Box::leak(Box::new(Self::make(host, config)?));
+                let made: &'static Self = Box::leak(Box::new(Self::make(host, settings)?));
                 *slot = Some(made);
                 Ok(made)
             }
         }
     }
 
-    fn make(host: Host, config: Config) -> Result<Self, BackendError> {
+    fn make(host: Host, settings: Settings) -> Result<Self, BackendError> {
         forbid_telemetry();
-        let ort = Ort::open(&config.framework)?;
+        let ort = Ort::open(&settings.framework)?;
         let api = ort.api();
-        let allocator = Allocator::leak(api, host, ort.throw(), config.memory_limit)?;
-        let env = create(api, host, &config)?;
+        let allocator = Allocator::leak(api, host, ort.throw(), settings.memory_limit)?;
+        let env = create(api, host, &settings)?;
         // SAFETY: the environment is valid; the allocator lives for good.
         unsafe {
             ort!(api, Doing::Init, DisableTelemetryEvents(env))?;
@@ -65,7 +64,7 @@ impl Environment {
         let cuda = has_provider(api, c"CUDAExecutionProvider")?;
         Ok(Self {
             ort,
-            config,
+            settings,
             allocator,
             host,
             cuda,
@@ -95,7 +94,11 @@ fn forbid_telemetry() {
 }
 
 /// Makes the environment with thread pools that all sessions share, and our log.
-fn create(api: &'static OrtApi, host: Host, config: &Config) -> Result<*mut OrtEnv, BackendError> {
+fn create(
+    api: &'static OrtApi,
+    host: Host,
+    settings: &Settings,
+) -> Result<*mut OrtEnv, BackendError> {
     // SAFETY: each call gets valid options and plain numbers.
     let threading = unsafe {
         let threading =
@@ -104,12 +107,12 @@ fn create(api: &'static OrtApi, host: Host, config: &Config) -> Result<*mut OrtE
         ort!(
             api,
             Doing::Init,
-            SetGlobalIntraOpNumThreads(raw, config.intra_threads)
+            SetGlobalIntraOpNumThreads(raw, settings.intra_threads)
         )?;
         ort!(
             api,
             Doing::Init,
-            SetGlobalInterOpNumThreads(raw, config.inter_threads)
+            SetGlobalInterOpNumThreads(raw, settings.inter_threads)
         )?;
         // Spinning would burn the cores that the server's own thread needs.
         ort!(api, Doing::Init, SetGlobalSpinControl(raw, 0))?;

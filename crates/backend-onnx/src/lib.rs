@@ -15,7 +15,6 @@
 )]
 
 mod backend;
-mod config;
 mod constants;
 mod division;
 mod environment;

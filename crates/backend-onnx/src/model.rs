@@ -5,12 +5,12 @@ use crate::environment::Environment;
 use crate::error::{Doing, MEMORY_LIMIT, TERMINATED};
 use crate::external::{Survey, survey};
 use crate::handles::{Session, Value};
-use crate::memory::{Charge, tally};
 use crate::runs::Runs;
 use crate::signature::{self, Names, TYPE_SEQUENCE, TYPE_TENSOR};
 use crate::sys::ort;
 use crate::{log, sequence, session, tensor};
 use ort_sys::OrtValue;
+use redisai_backend_abi::{Charge, now, tally};
 use redisai_core::{
     BackendError, LoadRequest, LoadedModel, LogLevel, Run, RunOutput, Signature, Status, Tensor,
     ValueInfo, ValueKind,
@@ -243,18 +243,18 @@ fn build(
     request: &LoadRequest<'_>,
     survey: &Survey,
 ) -> Result<(Session, Counted), BackendError> {
-    let allocator = environment.allocator;
+    let memory = environment.allocator.memory();
     let refused = || {
         let text = format!("Exception during initialization: {MEMORY_LIMIT}");
         BackendError::new(Status::NoMemory, text)
     };
-    if !allocator.has_room(survey.weights) {
+    if !memory.has_room(survey.weights) {
         return Err(refused());
     }
     let (session, allocated) = tally(|| session::build(environment, request, survey.folding));
     let session = session?;
     let elsewhere = survey.weights.saturating_sub(allocated);
-    let charge = allocator.charge(elsewhere).ok_or_else(refused)?;
+    let charge = memory.charge(elsewhere).ok_or_else(refused)?;
     Ok((session, Counted { allocated, charge }))
 }
 
@@ -268,18 +268,4 @@ fn check_counts(run: &Run<'_>, inputs: usize, outputs: usize) -> Result<(), Back
         return Ok(());
     };
     Err(BackendError::new(Status::BadInput, text))
-}
-
-/// Nanoseconds of `CLOCK_MONOTONIC`.
-fn now() -> u64 {
-    let mut time = libc::timespec {
-        tv_sec: 0,
-        tv_nsec: 0,
-    };
-    // SAFETY: the clock exists on every Linux, and the struct is ours.
-    unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &raw mut time) };
-    let seconds = u64::try_from(time.tv_sec).unwrap_or(0);
-    seconds
-        .saturating_mul(1_000_000_000)
-        .saturating_add(u64::try_from(time.tv_nsec).unwrap_or(0))
 }

@@ -57,7 +57,7 @@ fn session_options(
             SetSessionGraphOptimizationLevel(raw, GraphOptimizationLevel::ORT_ENABLE_ALL)
         )?;
         ort!(api, Doing::Load, DisableCpuMemArena(raw))?;
-        if environment.config.inter_threads > 1 {
+        if environment.settings.inter_threads > 1 {
             ort!(
                 api,
                 Doing::Load,

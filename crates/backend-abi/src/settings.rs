@@ -1,29 +1,28 @@
 //! The pairs that the loader gives at the start, as typed values.
 
-use crate::error::unsupported;
-use redisai_backend_abi::{
+use crate::{
     InitOptions, RAI_OPTION_FRAMEWORK, RAI_OPTION_INTER_OP_THREADS, RAI_OPTION_INTRA_OP_THREADS,
     RAI_OPTION_MEMORY_LIMIT,
 };
-use redisai_core::BackendError;
+use redisai_core::{BackendError, Status};
 
-/// How the library is set up, once a process.
+/// How a framework is set up, once a process.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Config {
-    /// Path of `libonnxruntime.so`.
-    pub(crate) framework: Vec<u8>,
+pub struct Settings {
+    /// Path of the framework's library; empty: none was found.
+    pub framework: Vec<u8>,
     /// Threads that share the work of one operator; at least 1.
-    pub(crate) intra_threads: i32,
+    pub intra_threads: i32,
     /// Threads that run operators of one model side by side; 1: one operator after the other.
-    pub(crate) inter_threads: i32,
-    /// Most bytes that ONNX Runtime may use; 0: any number.
-    pub(crate) memory_limit: usize,
+    pub inter_threads: i32,
+    /// Most bytes that the framework may use; 0: any number.
+    pub memory_limit: usize,
 }
 
-impl Config {
-    /// Reads the pairs; names that are not known are not for us.
-    pub(crate) fn read(options: &InitOptions) -> Result<Self, BackendError> {
-        let mut intra_threads = number(options, RAI_OPTION_INTRA_OP_THREADS)?;
+impl Settings {
+    /// Reads the pairs for the backend of this name; names that are not known are not for us.
+    pub fn read(backend: &str, options: &InitOptions) -> Result<Self, BackendError> {
+        let mut intra_threads = number(backend, options, RAI_OPTION_INTRA_OP_THREADS)?;
         if intra_threads == 0 {
             let cores = std::thread::available_parallelism().map_or(1, usize::from);
             intra_threads = i32::try_from(cores).unwrap_or(1);
@@ -34,14 +33,18 @@ impl Config {
                 .unwrap_or_default()
                 .to_vec(),
             intra_threads,
-            inter_threads: number::<i32>(options, RAI_OPTION_INTER_OP_THREADS)?.max(1),
-            memory_limit: number(options, RAI_OPTION_MEMORY_LIMIT)?,
+            inter_threads: number::<i32>(backend, options, RAI_OPTION_INTER_OP_THREADS)?.max(1),
+            memory_limit: number(backend, options, RAI_OPTION_MEMORY_LIMIT)?,
         })
     }
 }
 
 /// The value of a pair as a number; 0 where it is left out.
-fn number<T: TryFrom<u64> + Default>(options: &InitOptions, name: &str) -> Result<T, BackendError> {
+fn number<T: TryFrom<u64> + Default>(
+    backend: &str,
+    options: &InitOptions,
+    name: &str,
+) -> Result<T, BackendError> {
     let Some(value) = options.get(name) else {
         return Ok(T::default());
     };
@@ -50,9 +53,9 @@ fn number<T: TryFrom<u64> + Default>(options: &InitOptions, name: &str) -> Resul
         .and_then(|number| T::try_from(number).ok())
         .ok_or_else(|| {
             let value = String::from_utf8_lossy(value);
-            unsupported(format!(
-                "ERR {name} of the ONNX backend is no number in range: {value:?}"
-            ))
+            let text =
+                format!("ERR {name} of the backend {backend} is no number in range: {value:?}");
+            BackendError::new(Status::Unsupported, text)
         })
 }
 
@@ -60,10 +63,10 @@ fn number<T: TryFrom<u64> + Default>(options: &InitOptions, name: &str) -> Resul
 mod tests {
     use super::*;
 
-    fn read(pairs: &[(&str, &str)]) -> Result<Config, BackendError> {
+    fn read(pairs: &[(&str, &str)]) -> Result<Settings, BackendError> {
         let pairs = pairs.iter();
         let pairs = pairs.map(|(name, value)| ((*name).to_owned(), value.as_bytes().to_vec()));
-        Config::read(&InitOptions::new(pairs.collect()))
+        Settings::read("ONNX", &InitOptions::new(pairs.collect()))
     }
 
     #[test]
