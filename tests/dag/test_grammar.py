@@ -8,7 +8,7 @@ import random
 import pytest
 from commands.models import ADD, ONE, info, store
 from commands.wire import OK, WRONGTYPE, Failure, Wire, failure
-from dag.ops import KINDS, dag, execute, tget, tset
+from dag.ops import KINDS, dag, execute, tset
 from redisai_rs.testing import Server
 
 NO_TENSOR = "ERR tensor key is empty or in a different shard"
@@ -186,20 +186,6 @@ def test_nothing_runs_before_all_is_read(mocks: Wire) -> None:
     assert mocks(*command) == failure("Unsupported command within DAG")
     assert info(mocks)[b"calls"] == 0
     assert mocks("EXISTS", "y") == 0
-
-
-def test_not_in_a_transaction(mocks: Wire) -> None:
-    no = failure("ERR Cannot run RedisAI command within a transaction or a LUA script")
-    commands = [dag(tset("x", 1), tget("x"), kind=kind) for kind in KINDS]
-    mocks("MULTI")
-    for command in [*commands, ["AI.DAGEXECUTE"]]:
-        mocks(*command)
-    assert mocks("EXEC") == [no] * 5
-    script = "return redis.call(unpack(ARGV))"
-    for command in commands:
-        reply = mocks("EVAL", script, 0, *command)
-        assert isinstance(reply, Failure)
-        assert b"Cannot run RedisAI command within a transaction or a LUA script" in reply
 
 
 @pytest.mark.parametrize("kind", KINDS)
