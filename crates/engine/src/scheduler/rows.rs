@@ -163,3 +163,6 @@ fn copy(bytes: &[u8]) -> Option<Box<AlignedBytes>> {
     copy.bytes_mut().copy_from_slice(bytes);
     Some(Box::new(copy))
 }
+
+#[cfg(test)]
+mod tests;

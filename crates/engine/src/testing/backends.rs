@@ -25,7 +25,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// | `hold` | | waits for [`FakeBackends::release`]; a cancel ends it |
 /// | `stuck` | | waits for [`FakeBackends::release`], whatever is cancelled |
 /// | `fail` | | fails |
-/// | `picky` | | fails if a byte of the first input is 255 |
+/// | `picky` | | fails if a byte of the first input is 255; else if one is 254 as `hold`, if one is 253 as `stuck` |
 /// | `fold` | | outputs of one row, whatever comes in |
 /// | `memory` | | says that there is not enough memory |
 /// | `nothing` | | gives no tensor |

@@ -24,7 +24,13 @@ impl FakeModel {
                 error(Status::Cancelled, "stopped")
             }
             "mix" => Ok(mix(run)),
-            "picky" if has_255(run) => error(Status::RunFailed, "a byte is 255"),
+            "picky" if has(255, run) => error(Status::RunFailed, "a byte is 255"),
+            "picky" if has(254, run) && self.owner.take_release(Some(run.id)).is_none() => {
+                error(Status::Cancelled, "stopped")
+            }
+            "picky" if has(253, run) && self.owner.take_release(None).is_none() => {
+                error(Status::Cancelled, "stopped")
+            }
             "fold" => Ok((0..run.outputs).map(|_| one_row()).collect()),
             "memory" => error(Status::NoMemory, "there is no memory"),
             "nothing" => Ok((0..run.outputs).map(|_| None).collect()),
@@ -48,9 +54,9 @@ fn mix(run: &Run<'_>) -> RunOutput {
     (0..run.outputs).map(tensor).collect()
 }
 
-fn has_255(run: &Run<'_>) -> bool {
+fn has(byte: u8, run: &Run<'_>) -> bool {
     let first = run.inputs.first();
-    first.is_some_and(|input| input.bytes().contains(&255))
+    first.is_some_and(|input| input.bytes().contains(&byte))
 }
 
 fn one_row() -> Option<Arc<Tensor>> {

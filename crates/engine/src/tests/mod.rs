@@ -3,7 +3,9 @@
 mod batches;
 mod builds;
 mod deadlines;
+mod halving;
 mod limits;
+mod memory;
 mod minimum;
 mod overruns;
 mod runs;
