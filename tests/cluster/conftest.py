@@ -1,4 +1,4 @@
-"""A cluster of two primaries and a replica of the first, with the mock in the place of ONNX."""
+"""A cluster of three primaries with a replica each, and the mock in the place of ONNX."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def options(
 @pytest.fixture(scope="module")
 def started(options: dict[str, object]) -> Iterator[Cluster]:
     """One cluster for a test file: it takes seconds to come together."""
-    with Cluster(2, 1, **options) as one:
+    with Cluster(3, 3, **options) as one:
         yield one
 
 

@@ -6,6 +6,7 @@ import contextlib
 from collections.abc import Callable, Sequence
 from typing import Any, Self
 
+from redisai_rs.exceptions import ServerError
 from redisai_rs.testing.server import Server
 from redisai_rs.testing.waiting import DEADLINE, wait_until
 
@@ -103,6 +104,28 @@ class Cluster:
         for server in (target, source):
             server.execute("CLUSTER", "SETSLOT", slot, "NODE", node_id(target))
 
+    def migrate_slot(self, slot: int, source: Server, target: Server) -> None:
+        """Moves a slot at once, as Valkey can from 9.0 on; the source forks to do it.
+
+        Raises `ServerError` if the source gives up.
+        """
+        self.begin_migration(slot, source, target)
+        self.end_migration(slot, source, target)
+
+    def begin_migration(self, slot: int, source: Server, target: Server) -> None:
+        """The source begins to send a slot; in the end it hands the slot over by itself."""
+        ranges = ("SLOTSRANGE", slot, slot, "NODE", node_id(target))
+        source.execute("CLUSTER", "MIGRATESLOTS", *ranges)
+
+    def end_migration(self, slot: int, source: Server, target: Server) -> None:
+        """Waits until the source has handed the slot over; raises `ServerError` if it gives up."""
+        ended = {b"success", b"failed", b"cancelled"}
+        wait_until(lambda: migration_state(source) in ended, "the end of the migration")
+        state = migration_state(source)
+        if state != b"success":
+            raise ServerError(f"slot {slot} did not move: {state.decode()}")
+        wait_until(lambda: slot in _own_slots(target), "the slot on its new node")
+
     def _start(self) -> None:
         for server in self.servers:
             server.start()
@@ -142,6 +165,17 @@ def node_id(server: Server) -> bytes:
     reply = server.execute("CLUSTER", "MYID")
     assert isinstance(reply, bytes)
     return reply
+
+
+def migration_state(server: Server) -> bytes:
+    """The state of a node's last slot migration, in Valkey's own word."""
+    reply = server.execute("CLUSTER", "GETSLOTMIGRATIONS")
+    assert isinstance(reply, list)
+    last = reply[0]
+    assert isinstance(last, list)
+    state = last[last.index(b"state") + 1]
+    assert isinstance(state, bytes)
+    return state
 
 
 def _own_slots(server: Server) -> Sequence[int]:
