@@ -17,6 +17,8 @@ from redisai_rs.testing import Server, wait_until
 LENGTH = "ai_queue_CPU_length"
 CLIENTS, ROUNDS = 16, 25
 
+HEAD = "LOAD 1 scalar PERSIST 1 y"
+
 Send = Callable[..., Pending]
 
 
@@ -113,20 +115,41 @@ def test_requests_of_a_whole_batch_or_more_run_alone(held, held_server, pending,
     assert sorted(sizes(found)) == [[1, 1, 1], [4], [9]]
 
 
-def test_shapes_share_no_run(held, held_server, pending, busy):
+@pytest.mark.parametrize(
+    "kinds",
+    [["FLOAT", "INT32"], ["FLOAT 2", "FLOAT 3"], ["FLOAT", "FLOAT 1"]],
+    ids=["dtypes", "dims", "ranks"],
+)
+def test_kinds_share_no_run(held, held_server, pending, busy, kinds):
     store_telling(held, 8, "MINBATCHSIZE", 8, "MINBATCHTIMEOUT", 1)
-    columns = [2, 3, 2, 3, 2, 3]
-    for n, own in enumerate(columns):
-        matrix(held, f"x{n}", 2, own)
+    for n in range(6):
+        dtype, *columns = kinds[n % 2].split()
+        assert held.execute_command("AI.TENSORSET", f"x{n}", dtype, 2, *columns) == b"OK"
     waiting = [pending(*plain(n)) for n in range(6)]
     wait_until(lambda: held_server.info("ai")[LENGTH] == "6", "the requests in line")
     busy()
     assert [one.reply() for one in waiting] == [b"OK"] * 6
     found = runs(members(held, [f"y{n}" for n in range(6)]))
-    assert [[one.key for one in group] for group in found.values()] == [
-        ["y0", "y2", "y4"],
-        ["y1", "y3", "y5"],
-    ]
+    keys = [{one.key for one in group} for group in found.values()]
+    assert keys == [{"y0", "y2", "y4"}, {"y1", "y3", "y5"}]
+
+
+def test_what_has_no_rows_runs_alone_and_at_once(held):
+    """Inputs that disagree about their rows, or that are scalars: no minimum is waited for."""
+    sizes = ["BATCHSIZE", 8, "MINBATCHSIZE", 8]
+    words = ["AI.MODELSTORE", "m", "ONNX", "CPU", *sizes, "BLOB"]
+    assert held.execute_command(*words, "tell\ninput a\ninput b\noutput y") == b"OK"
+    matrix(held, "one", 1)
+    matrix(held, "two", 2)
+    for n, inputs in enumerate((["one", "two"], ["two", "one"])):
+        assert held.execute_command(*run("m", inputs, ["y"])) == b"OK"
+        (alone,) = members(held, ["y"])
+        assert alone == Member("y", rows=n + 1, run=n + 1, run_rows=n + 1, place=0)
+    assert held.execute_command(*words, "identity") == b"OK"
+    assert held.execute_command("AI.TENSORSET", "scalar", "FLOAT", "VALUES", 3) == b"OK"
+    for step_or_run in (run("m", ["scalar"], ["y"]), dag(step("m", "scalar", "y"), head=HEAD)):
+        assert held.execute_command(*step_or_run) in (b"OK", [b"OK"])
+        assert held.execute_command("AI.TENSORGET", "y", "VALUES") == [b"3"]
 
 
 @pytest.mark.parametrize(("declared", "most"), [("input x FLOAT 2\noutput y", 2), ("", 8)])
