@@ -16,6 +16,7 @@
 
 mod backend;
 mod constants;
+mod cuda;
 mod division;
 mod environment;
 mod error;

@@ -1,9 +1,10 @@
 //! How sessions are built, and where they run.
 
+use crate::cuda;
 use crate::environment::Environment;
-use crate::error::{Doing, NO_CUDA, NO_DEVICE, unsupported};
+use crate::error::{Doing, NO_DEVICE, unsupported};
 use crate::folding::Folding;
-use crate::handles::{CudaOptions, Session, SessionOptions};
+use crate::handles::{Session, SessionOptions};
 use crate::sys::ort;
 use ort_sys::{ExecutionMode, GraphOptimizationLevel};
 use redisai_core::{BackendError, Device, DeviceKind, LoadRequest};
@@ -75,7 +76,7 @@ fn session_options(
     };
     match device.kind() {
         DeviceKind::Cpu => {}
-        DeviceKind::Gpu(index) => use_cuda(environment, &options, index)?,
+        DeviceKind::Gpu(index) => cuda::use_device(environment, &options, index)?,
         DeviceKind::Unknown => return Err(unsupported(NO_DEVICE)),
     }
     Ok(options)
@@ -110,36 +111,6 @@ fn limit_folding(
             api,
             Doing::Load,
             AddSessionConfigEntry(options.as_ptr(), key.as_ptr(), value.as_ptr())
-        )
-    }
-}
-
-/// Lets the session run on a CUDA device. One that is not there is an error here or when the session
-/// is built; nothing falls back to the processor in silence.
-fn use_cuda(
-    environment: &'static Environment,
-    options: &SessionOptions,
-    index: u32,
-) -> Result<(), BackendError> {
-    if !environment.cuda {
-        return Err(unsupported(NO_CUDA));
-    }
-    let api = environment.api();
-    // A failure is about the machine, not about the model: that is what `Init` says.
-    let value = CString::new(index.to_string()).unwrap_or_default();
-    let (keys, values) = ([c"device_id".as_ptr()], [value.as_ptr()]);
-    // SAFETY: the options are valid; keys and values are one C string each and are copied.
-    unsafe {
-        let cuda = CudaOptions::make(api, Doing::Init, |out| (api.CreateCUDAProviderOptions)(out))?;
-        ort!(
-            api,
-            Doing::Init,
-            UpdateCUDAProviderOptions(cuda.as_ptr(), keys.as_ptr(), values.as_ptr(), 1)
-        )?;
-        ort!(
-            api,
-            Doing::Init,
-            SessionOptionsAppendExecutionProvider_CUDA_V2(options.as_ptr(), cuda.as_ptr())
         )
     }
 }
