@@ -87,3 +87,47 @@ def test_all_clients_are_killed_and_the_queues_go_on(held, held_server, gate, fl
     again.land()
     again.assert_succeeds()
     again.close()
+
+
+@pytest.fixture
+def parked(held, flight):
+    """All runs are over, and their effects wait for the end of a pause."""
+    held.execute_command("CLIENT", "PAUSE", 3_600_000, "WRITE")
+    flight.land()
+    for _ in range(20):
+        held.ping()
+    assert not flight.answered()
+    yield flight
+    held.client_unpause()
+
+
+@pytest.mark.parametrize("gone", [{0}, {1, 2}, {DAG}], ids=str)
+def test_clients_that_are_killed_with_their_effects_parked(held, parked, gone):
+    """The outputs are those of a client that waits for its reply: of one that has gone they are
+    dropped."""
+    for n in gone:
+        held.client_kill_filter(_id=parked.clients[n].id)
+    for _ in range(20):
+        held.ping()
+    held.client_unpause()
+    rest = [n for n in range(MEMBERS + 1) if n not in gone]
+    assert [parked.clients[n].reply() for n in rest] == [parked.replies[n] for n in rest]
+    dropped = {f"y{n}" for n in gone} | (set("abd") if DAG in gone else set())
+    kept = {key: value for key, value in parked.outputs.items() if key not in dropped}
+    assert {key: values(held, key) for key in kept} == kept
+    assert parked.keys() == sorted([*parked.before, *(key.encode() for key in kept)])
+
+
+def test_client_unblock_reaches_none_that_is_parked(held, parked):
+    for one in parked.clients:
+        for how in ("TIMEOUT", "ERROR"):
+            assert held.execute_command("CLIENT", "UNBLOCK", one.id, how) == 0
+    held.client_unpause()
+    parked.assert_succeeds()
+
+
+def test_debug_reload_with_effects_parked(held, held_server, parked):
+    assert held.execute_command("DEBUG", "RELOAD") == b"OK"
+    held.client_unpause()
+    parked.assert_succeeds()
+    wait_until(lambda: sessions(held_server) == 3, "the end of the old sessions")
