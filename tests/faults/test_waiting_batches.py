@@ -91,6 +91,19 @@ def test_keys_that_go(held, held_server, pending, batch, command):
         assert_one_run(held, batch, 0, 1, 2)
 
 
+def test_what_is_full_does_not_wait_behind(held, pending, batch):
+    """A whole batch of another kind, and a request that must run alone, though they came later."""
+    assert held.execute_command("AI.TENSORSET", "many", "FLOAT", 9) == b"OK"
+    assert held.execute_command(*run("m", ["many"], ["y"])) == b"OK"
+    assert held.execute_command("AI.TENSORSET", "wide", "FLOAT", 4, 2) == b"OK"
+    pair = [pending(*run("m", ["wide"], [f"z{n}"])) for n in range(2)]
+    assert [one.reply() for one in pair] == [b"OK"] * 2
+    (group,) = runs(members(held, ["z0", "z1"])).values()
+    assert [one.rows for one in group] == [4, 4]
+    assert not any(one.answered() for one in batch)
+    assert_one_run(held, [*batch, send(pending, 3)], 0, 1, 2, 3)
+
+
 def test_debug_reload(held, pending, batch):
     """The loaded model is another: what waits for the old one runs, and the new one waits anew."""
     assert held.execute_command("DEBUG", "RELOAD") == b"OK"
