@@ -85,7 +85,7 @@ class TestFailover:
 
 
 def test_a_slot_that_moves(cluster, flight, tag):
-    source, target = cluster.primaries
+    source, target, *_ = cluster.primaries
     slot = source.execute("CLUSTER", "KEYSLOT", tag)
     flight.begin()
     cluster.move_slot(slot, source, target)
@@ -99,7 +99,7 @@ def test_a_slot_that_moves(cluster, flight, tag):
 
 
 def test_a_slot_that_does_not_move_after_all(cluster, flight, tag):
-    source, target = cluster.primaries
+    source, target, *_ = cluster.primaries
     slot = source.execute("CLUSTER", "KEYSLOT", tag)
     flight.begin()
     cluster.begin_move(slot, source, target)
