@@ -70,7 +70,8 @@ class Pending:
         self.connection.connect()
         self.connection.send_command("CLIENT", "ID")
         self.id = self.connection.read_response()
-        self.send(*command)
+        if command:
+            self.send(*command)
 
     def send(self, *command: Any) -> None:
         """Sends one more, without waiting for the one before."""

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import redis
 from holding import NO_LIMIT, Gate, Pending, info, run, sessions, store, tensor, values
+from persistence.replicating import Primary
 from redisai_rs.testing import wait_until
 
 CAUGHT = "ERR a bug of redisai-rs was caught: see the server's log"
@@ -51,6 +52,7 @@ PROVOKE = {
     "flush": lambda client: client.execute_command("FLUSHDB"),
     "swapdb": lambda client: client.swapdb(8, 9),
     "keyspace event": lambda client: client.rename("t", "t2"),
+    "load event": lambda client: client.execute_command("DEBUG", "RELOAD"),
     "scan": lambda client: client.execute_command("AI._MODELSCAN"),
     "info": lambda client: client.info("everything"),
     "tensor rdb_save": lambda client: client.dump("t"),
@@ -72,6 +74,8 @@ OTHERS = {
     "disconnect",
     "free private data",
     "load",
+    "load beside",
+    "load with backup",
     "model aof_rewrite",
     "model rdb_load",
     "one-shot",
@@ -302,3 +306,19 @@ def test_a_crash_of_a_framework_is_a_crash_and_saved_keys_are_there(make_server,
     again = server.client()
     assert values(again, "x") == [1]
     assert again.execute_command("AI.MODELGET", "bad", "BLOB") == text.encode()
+
+
+def test_a_load_beside_the_old_data(server, client):
+    """6.2 puts the old data away meanwhile, later servers load aside: each has an event for it."""
+    client.config_set("repl-diskless-load", "swapdb")
+    name = "load beside" if server.binary.version >= (7,) else "load with backup"
+    with Primary() as primary:
+        arm(client, name)
+        client.replicaof("127.0.0.1", primary.port)
+        link = primary.link()
+        link.send(b"REDIS0009")
+        link.cut()
+        # It comes again: so it has survived the first time.
+        primary.link()
+        caught(server, name)
+        client.replicaof("NO", "ONE")

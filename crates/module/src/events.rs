@@ -3,6 +3,7 @@
 
 use crate::guard;
 use crate::keyspace;
+use crate::loading;
 use crate::park;
 use crate::release;
 use crate::server::{Arg, Ctx, drain_releases, log_line, raw, rm};
@@ -17,25 +18,45 @@ pub(crate) fn subscribe(ctx: Ctx<'_>) -> bool {
         (raw::REDISMODULE_EVENT_CRON_LOOP, 1, cron as Callback),
         (raw::REDISMODULE_EVENT_FLUSHDB, 1, flushed as Callback),
         (raw::REDISMODULE_EVENT_SWAPDB, 1, swapped as Callback),
+        (raw::REDISMODULE_EVENT_LOADING, 1, loading::load as Callback),
         (
             raw::REDISMODULE_EVENT_SHUTDOWN,
             1,
             shutting_down as Callback,
         ),
     ];
-    let subscribed = events.into_iter().all(|(id, dataver, callback)| {
-        let event = raw::RedisModuleEvent { id, dataver };
-        // SAFETY: the context is the load's, the callback lives as long as the process.
-        unsafe {
-            rm!(RedisModule_SubscribeToServerEvent(
-                ctx.raw(),
-                event,
-                Some(callback)
-            )) == OK
-        }
-    });
+    let subscribed = events
+        .into_iter()
+        .all(|(id, dataver, callback)| subscribe_to(ctx, id, dataver, callback));
+    // Each server has one of the two.
+    let either = [
+        (
+            raw::REDISMODULE_EVENT_REPL_ASYNC_LOAD,
+            loading::beside as Callback,
+        ),
+        (
+            raw::REDISMODULE_EVENT_REPL_BACKUP,
+            loading::backup as Callback,
+        ),
+    ];
+    let subscribed = subscribed
+        && either
+            .into_iter()
+            .any(|(id, callback)| subscribe_to(ctx, id, 1, callback));
     // Last, since not every server forgets a filter after a load that failed.
     subscribed && listen(ctx) && watch_pauses(ctx)
+}
+
+fn subscribe_to(ctx: Ctx<'_>, id: u64, dataver: u64, callback: Callback) -> bool {
+    let event = raw::RedisModuleEvent { id, dataver };
+    // SAFETY: the context is the load's, the callback lives as long as the process.
+    unsafe {
+        rm!(RedisModule_SubscribeToServerEvent(
+            ctx.raw(),
+            event,
+            Some(callback)
+        )) == OK
+    }
 }
 
 /// Sees to it that no pause of writes goes unnoticed.

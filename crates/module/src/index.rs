@@ -67,6 +67,25 @@ impl Index {
         names.into_iter().cloned().collect()
     }
 
+    /// An empty one of the same kind.
+    pub(crate) fn empty(&self) -> Self {
+        Self {
+            partial: self.partial,
+            ..Self::default()
+        }
+    }
+
+    /// How many names it holds.
+    pub(crate) fn len(&self) -> usize {
+        let placed: usize = self.databases.values().map(BTreeSet::len).sum();
+        placed + self.unplaced.len()
+    }
+
+    /// The names whose database is not known; they are no longer in it.
+    pub(crate) fn take_unplaced(&mut self) -> BTreeSet<Box<[u8]>> {
+        std::mem::take(&mut self.unplaced)
+    }
+
     /// Two databases have changed places.
     pub(crate) fn swap(&mut self, a: i32, b: i32) {
         let (first, second) = (self.databases.remove(&a), self.databases.remove(&b));
@@ -135,7 +154,11 @@ mod tests {
         index.forget(0, b"m");
         assert_eq!(names(&index, 0), ["m"]);
         assert_eq!(names(&index, 2), ["m"]);
+        assert_eq!(index.len(), 2);
+        assert_eq!(index.take_unplaced().len(), 1);
+        assert!(names(&index, 0).is_empty());
         index.flushed(None);
         assert!(names(&index, 2).is_empty());
+        assert_eq!(index.len(), 0);
     }
 }

@@ -41,6 +41,7 @@ extern "C" fn info(ctx: *mut raw::RedisModuleInfoCtx, for_crash_report: c_int) {
             backends(&out, state);
             cpu(&out, state);
             queues(&out, state);
+            index(&out, state);
         }
     });
 }
@@ -166,6 +167,13 @@ fn queues(out: &InfoWriter, state: &State) {
             &format!("queue_{}_workers", queue.name),
             queue.workers.len() as u64,
         );
+    }
+}
+
+/// Ours: how many names of models are kept for `AI._MODELSCAN`.
+fn index(out: &InfoWriter, state: &State) {
+    if out.section("index") {
+        out.number("index_names", state.index().len() as u64);
     }
 }
 

@@ -26,6 +26,7 @@ mod index;
 mod info;
 mod keyspace;
 mod load;
+mod loading;
 mod park;
 mod release;
 mod server;

@@ -94,14 +94,30 @@ fn load(ctx: Ctx<'_>, args: &Args<'_>) -> Result<(), String> {
         state.engine.shutdown();
         return Err("the server refused a type, a command or a subscription of the module".into());
     }
+    declare(ctx);
+    Ok(())
+}
+
+/// Valkey's bit for atomic slot migration (9.0).
+const ATOMIC_SLOT_MIGRATION: u32 = 1 << 5;
+
+/// Tells the server what the module can do that not every module can.
+fn declare(ctx: Ctx<'_>) {
+    // A short read is survived; names that a replica loads beside the old data are kept aside.
+    let mut options =
+        raw::REDISMODULE_OPTIONS_HANDLE_IO_ERRORS | raw::REDISMODULE_OPTIONS_HANDLE_REPL_ASYNC_LOAD;
+    // Keys come as commands, as from a primary; nothing is applied while the slot is handed over.
+    // Another product may give another meaning to the bit.
+    if server::valkey_version(ctx).is_some() {
+        options |= server::known_options() & ATOMIC_SLOT_MIGRATION;
+    }
     // SAFETY: the context is the load's.
     unsafe {
         rm!(RedisModule_SetModuleOptions(
             ctx.raw(),
-            raw::REDISMODULE_OPTIONS_HANDLE_IO_ERRORS as c_int
+            options.cast_signed()
         ));
     }
-    Ok(())
 }
 
 /// Makes the engine and the state; starts no framework.

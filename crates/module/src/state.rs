@@ -2,6 +2,7 @@
 
 use crate::blocked::InFlight;
 use crate::index::Index;
+use crate::loading::Aside;
 use crate::server::raw;
 use redisai_backend_loader::Loader;
 use redisai_command::LoadOptions;
@@ -29,6 +30,7 @@ pub(crate) struct State {
     /// `AI._MODELSCAN` has warned that it is experimental.
     pub(crate) scan_warned: AtomicBool,
     index: Mutex<Index>,
+    aside: Mutex<Aside>,
     jobs: Mutex<Jobs>,
 }
 
@@ -90,6 +92,7 @@ pub(crate) fn install(engine: Engine, loader: Arc<Loader>, options: LoadOptions)
         model_type: AtomicPtr::default(),
         scan_warned: AtomicBool::new(false),
         index: Mutex::default(),
+        aside: Mutex::default(),
         jobs: Mutex::default(),
     }));
     STATE.store(std::ptr::from_ref(state).cast_mut(), Ordering::Release);
@@ -100,6 +103,11 @@ impl State {
     /// Where models are.
     pub(crate) fn index(&self) -> MutexGuard<'_, Index> {
         self.index.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Where models are in a data set that is not served. Taken before [`State::index`].
+    pub(crate) fn aside(&self) -> MutexGuard<'_, Aside> {
+        self.aside.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Jobs of blocked clients, by client.

@@ -6,10 +6,9 @@
 //! renamed or moved.
 
 use crate::guard;
-use crate::server::{Arg, Ctx, raw, rm};
+use crate::server::{self, Arg, Ctx, raw, rm};
 use crate::state::state;
 use std::collections::BTreeSet;
-use std::ffi::CStr;
 use std::os::raw::c_void;
 use std::sync::atomic::Ordering;
 
@@ -17,27 +16,7 @@ type Names = BTreeSet<Box<[u8]>>;
 
 /// Whether a module may listen to the events of keys on this server.
 pub(crate) fn may_listen(ctx: Ctx<'_>) -> bool {
-    // SAFETY: the context is valid, the texts end with a NUL; the data is given back once, and the
-    // text, which lives as long, is not used afterwards.
-    unsafe {
-        let info = rm!(RedisModule_GetServerInfo(ctx.raw(), c"server".as_ptr()));
-        let text = rm!(RedisModule_ServerInfoGetFieldC(
-            info,
-            c"valkey_version".as_ptr()
-        ));
-        let listen = text.is_null() || selects_again(CStr::from_ptr(text).to_bytes());
-        rm!(RedisModule_FreeServerInfo(ctx.raw(), info));
-        listen
-    }
-}
-
-/// Whether this version of Valkey selects the old database again.
-fn selects_again(version: &[u8]) -> bool {
-    let mut parts = version
-        .split(|&byte| byte == b'.')
-        .map(|part| std::str::from_utf8(part).ok()?.parse::<u32>().ok());
-    let mut next = || parts.next().flatten().unwrap_or(0);
-    (next(), next()) >= (9, 1)
+    server::valkey_version(ctx).is_none_or(|version| version >= (9, 1))
 }
 
 /// The names in the selected database, in byte order, each once.
@@ -76,26 +55,4 @@ extern "C" fn seen(
             names.insert(name.bytes().into());
         }
     });
-}
-
-#[cfg(test)]
-mod tests {
-    #[test]
-    fn versions() {
-        for (version, listen) in [
-            ("8.0.0", false),
-            ("8.1.8", false),
-            ("9.0.3", false),
-            ("9.1.0", true),
-            ("9.1.2-rc1", true),
-            ("10.0", true),
-            ("", false),
-        ] {
-            assert_eq!(
-                super::selects_again(version.as_bytes()),
-                listen,
-                "{version}"
-            );
-        }
-    }
 }

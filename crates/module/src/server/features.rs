@@ -1,6 +1,7 @@
 //! What this server can do beyond Redis 6.2, asked once at load.
 
-use super::raw;
+use super::{Ctx, raw, rm};
+use std::ffi::CStr;
 use std::sync::OnceLock;
 
 /// Optional parts of the server's API.
@@ -18,6 +19,40 @@ pub(crate) struct Features {
     pub(crate) db_of_io: bool,
     /// Background time shows in the slow log (6.2).
     pub(crate) measure_blocked: bool,
+}
+
+/// All module options that this server knows, as bits; 0 where it does not tell.
+pub(crate) fn known_options() -> u32 {
+    // SAFETY: the pointer was written by RedisModule_Init on this thread; no argument.
+    unsafe {
+        let all = raw::RedisModule_GetModuleOptionsAll;
+        all.map_or(0, |all| all().cast_unsigned())
+    }
+}
+
+/// Valkey's own version, major and minor; `None` on Redis.
+pub(crate) fn valkey_version(ctx: Ctx<'_>) -> Option<(u32, u32)> {
+    // SAFETY: the context is valid, the texts end with a NUL; the data is given back once, and the
+    // text, which lives as long, is not used afterwards.
+    unsafe {
+        let info = rm!(RedisModule_GetServerInfo(ctx.raw(), c"server".as_ptr()));
+        let text = rm!(RedisModule_ServerInfoGetFieldC(
+            info,
+            c"valkey_version".as_ptr()
+        ));
+        let version = (!text.is_null()).then(|| major_minor(CStr::from_ptr(text).to_bytes()));
+        rm!(RedisModule_FreeServerInfo(ctx.raw(), info));
+        version
+    }
+}
+
+/// The first two numbers of a version; 0 for what is none.
+fn major_minor(version: &[u8]) -> (u32, u32) {
+    let mut parts = version
+        .split(|&byte| byte == b'.')
+        .map(|part| std::str::from_utf8(part).ok()?.parse::<u32>().ok());
+    let mut next = || parts.next().flatten().unwrap_or(0);
+    (next(), next())
 }
 
 static FEATURES: OnceLock<Features> = OnceLock::new();
@@ -102,4 +137,19 @@ pub(crate) fn probe() -> Result<(), &'static str> {
     };
     let _ = FEATURES.set(found);
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn versions() {
+        for (version, numbers) in [
+            ("8.1.8", (8, 1)),
+            ("9.1.2-rc1", (9, 1)),
+            ("10.0", (10, 0)),
+            ("", (0, 0)),
+        ] {
+            assert_eq!(super::major_minor(version.as_bytes()), numbers);
+        }
+    }
 }

@@ -20,7 +20,7 @@ mod words;
 pub(crate) use args::Args;
 pub(crate) use command::{RawCommand, register_command};
 pub(crate) use ctx::{Blocked, Ctx, Flags, with_lock};
-pub(crate) use features::{Features, features, probe};
+pub(crate) use features::{Features, features, known_options, probe, valkey_version};
 pub(crate) use info::InfoWriter;
 pub(crate) use key::{Key, Kind};
 pub(crate) use log::{log, log_line};

@@ -6,6 +6,7 @@
 use super::io::Io;
 use super::{borrow_value, empty_methods, free_effort, from_value, into_value};
 use crate::guard;
+use crate::loading;
 use crate::server::{Ctx, log_line, raw};
 use crate::state::state;
 use redisai_codec::{decode_model, encode_model, model_args};
@@ -44,10 +45,7 @@ extern "C" fn rdb_load(io: *mut raw::RedisModuleIO, version: c_int) -> *mut c_vo
         };
         let model = state().engine.model(def);
         if let Some(name) = io.key_name() {
-            match io.db() {
-                Some(db) => state().index().seen(db, name),
-                None => state().index().loaded(name),
-            }
+            loading::model_seen(io.db(), name);
         }
         state().engine.build_background(&model);
         into_value(model)
