@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 import redis
-from cluster.conftest import cluster, options, other_tag, started, tag
+from cluster.conftest import cluster, options, tag
 from holding import NO_LIMIT, Gate, Pending, sessions
 from redisai_rs import servers
 from redisai_rs.testing import Server, wait_until
 
-__all__ = ["cluster", "options", "other_tag", "started", "tag"]
+__all__ = ["cluster", "options", "tag"]
 
 
 @pytest.fixture(scope="session")

@@ -11,6 +11,13 @@ from redisai_rs.testing import Cluster, wait_until
 MOVED = "ERR the server became a replica or the key's slot moved while the command ran: nothing was"
 
 
+@pytest.fixture(scope="module")
+def started(options):
+    """One small cluster for the tests of slots."""
+    with Cluster(2, 1, **options) as one:
+        yield one
+
+
 @pytest.fixture
 def gates(tmp_path):
     made = []
@@ -85,7 +92,7 @@ class TestFailover:
 
 
 def test_a_slot_that_moves(cluster, flight, tag):
-    source, target, *_ = cluster.primaries
+    source, target = cluster.primaries
     slot = source.execute("CLUSTER", "KEYSLOT", tag)
     flight.begin()
     cluster.move_slot(slot, source, target)
@@ -99,7 +106,7 @@ def test_a_slot_that_moves(cluster, flight, tag):
 
 
 def test_a_slot_that_does_not_move_after_all(cluster, flight, tag):
-    source, target, *_ = cluster.primaries
+    source, target = cluster.primaries
     slot = source.execute("CLUSTER", "KEYSLOT", tag)
     flight.begin()
     cluster.begin_move(slot, source, target)
