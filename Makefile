@@ -32,7 +32,7 @@ develop: $(BIN)/maturin ## the same, with what the tests need
 test: develop ## every test, then the linters
 	$(BIN)/python scripts/test.py --workers $(WORKERS)
 
-test-servers: develop ## the tests of the commands on every server that we know
+test-servers: develop ## every test on every server that we know, and a table
 	$(BIN)/python scripts/test.py --workers $(WORKERS) --only pytest -- --all-servers $(TESTS)
 
 soak: develop ## minutes of mixed load

