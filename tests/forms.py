@@ -1,8 +1,9 @@
 """Every form of every command, with a slot where each key stands.
 
 A slot is a letter in angle brackets, which says what is done with the key: R reads, W overwrites,
-U updates, D deletes, N is no key but says where to go. Behind a `!` stand the words that
-no key in that place can be named, for there they end a list. Everything else is a word as it is.
+U updates, D deletes, N is no key but says where to go. Behind a `!` stand the words, with commas
+between them, that no key in that place can be named, for there they end a list. Everything else is
+a word as it is.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ from dataclasses import dataclass
 # A list of inputs without a count ends at this word, an operation of a DAG at that.
 _LISTED = "OUTPUTS"
 _IN_OP = "|>"
+# Keywords of AI.SCRIPTRUN count wherever they stand.
+_ANY = "INPUTS,OUTPUTS,TIMEOUT,$"
 
 _SLOT = re.compile(r"<([RWUDN])(?:!(\S+))?>$")
 
@@ -44,6 +47,22 @@ TEXTS = [
     "AI.MODELEXECUTE <R> INPUTS 0 OUTPUTS 1 <W>",
     f"AI.MODELRUN <R> INPUTS <R!{_LISTED}> OUTPUTS <W>",
     f"AI.MODELRUN <R> TIMEOUT 5 INPUTS <R!{_LISTED}> <R!{_LISTED}> OUTPUTS <W> <W>",
+    "AI.SCRIPTSTORE <W> CPU ENTRY_POINTS 1 f SOURCE s",
+    "AI.SCRIPTSTORE <W> CPU TAG SOURCE ENTRY_POINTS 2 KEYS f SOURCE s more",
+    "AI.SCRIPTSET <W> CPU SOURCE s",
+    "AI.SCRIPTSET <W> CPU TAG t SOURCE s",
+    "AI.SCRIPTSET <W> CPU s",
+    "AI.SCRIPTGET <R>",
+    "AI.SCRIPTGET <R> META SOURCE",
+    "AI.SCRIPTDEL <D>",
+    "AI.SCRIPTEXECUTE <R> f KEYS 1 <U>",
+    "AI.SCRIPTEXECUTE <R> f INPUTS 1 <R> OUTPUTS 2 <W> <W>",
+    "ai.scriptexecute <R> f keys 2 <U> <U> inputs 2 <R> <R> args 2 KEYS 1 outputs 1 <W> timeout 5",
+    "AI.SCRIPTEXECUTE <R> f INPUTS 0 OUTPUTS 1 <W> ARGS 1 a KEYS 2 <U> <U> TIMEOUT 5",
+    "AI.SCRIPTRUN <R> f",
+    f"AI.SCRIPTRUN <R> f INPUTS <R!{_ANY}> OUTPUTS <W!{_ANY}>",
+    f"AI.SCRIPTRUN <R> f TIMEOUT 5 INPUTS <R!{_ANY}> $ <R!{_ANY}> OUTPUTS <W!{_ANY}> <W!{_ANY}>",
+    f"ai.scriptrun <R> f inputs <R!{_ANY}> timeout 5 <R!{_ANY}> outputs <W!{_ANY}>",
     "AI.DAGEXECUTE LOAD 1 <R> |> AI.TENSORGET a",
     "AI.DAGEXECUTE ROUTING <N> |> AI.TENSORSET x STRING 1 VALUES AI.MODELEXECUTE",
     "AI.DAGEXECUTE LOAD 2 <R> <R> ROUTING <N> PERSIST 2 <W> <W> TIMEOUT 5 |> AI.TENSORGET a",
@@ -62,7 +81,7 @@ TEXTS = [
 ]
 
 # These have no key.
-KEYLESS = ["AI._MODELSCAN", "AI.CONFIG GET x", "AI.CONFIG MODEL_CHUNK_SIZE 5"]
+KEYLESS = ["AI._MODELSCAN", "AI._SCRIPTSCAN", "AI.CONFIG GET x", "AI.CONFIG MODEL_CHUNK_SIZE 5"]
 
 KEYWORDS = (
     "INPUTS OUTPUTS TIMEOUT LOAD PERSIST ROUTING KEYS ARGS |> META BLOB VALUES BYTES TAG BATCHSIZE "
@@ -80,11 +99,11 @@ class Slot:
     access: str
     """What is done with the key, as above."""
     never: str
-    """The word that no key can be named there, in any case; empty: any will do."""
+    """The words that no key can be named there, in any case; empty: any will do."""
 
     def takes(self, name: str) -> bool:
         """Whether a key in this place can have this name."""
-        return name.upper() != self.never
+        return name.upper() not in self.never.split(",")
 
 
 @dataclass(frozen=True)

@@ -53,6 +53,12 @@ def test_every_command_has_its_forms(wire: Wire) -> None:
         "AI.MODELRUN m TIMEOUT",
         "AI.MODELRUN m INPUTS",
         "AI.MODELRUN m OUTPUTS a",
+        "AI.SCRIPTEXECUTE",
+        "AI.SCRIPTEXECUTE s",
+        "AI.SCRIPTEXECUTE s f KEYS",
+        "AI.SCRIPTEXECUTE s f KEYS 9223372036854775807 k",
+        "AI.SCRIPTEXECUTE s f INPUTS x a",
+        "AI.SCRIPTRUN s f INPUTS TIMEOUT",
     ],
 )
 def test_getkeys_of_nonsense(wire: Wire, line: str) -> None:
@@ -78,6 +84,13 @@ TABLE = [
     ("ai.modelexecute", {"write", "denyoom", "movablekeys"}, (4, 4, 1)),
     ("ai.modelrun", {"write", "denyoom", "movablekeys"}, (3, 3, 1)),
     ("ai._modelscan", {"readonly"}, (0, 0, 0)),
+    ("ai.scriptstore", {"write", "denyoom"}, (1, 1, 1)),
+    ("ai.scriptset", {"write", "denyoom"}, (1, 1, 1)),
+    ("ai.scriptget", {"readonly"}, (1, 1, 1)),
+    ("ai.scriptdel", {"write"}, (1, 1, 1)),
+    ("ai.scriptexecute", {"write", "denyoom", "movablekeys"}, (5, 5, 1)),
+    ("ai.scriptrun", {"write", "denyoom", "movablekeys"}, (4, 4, 1)),
+    ("ai._scriptscan", {"readonly"}, (0, 0, 0)),
     ("ai.dagexecute", {"write", "denyoom", "movablekeys"}, (3, 3, 1)),
     ("ai.dagexecute_ro", {"readonly", "movablekeys"}, (3, 3, 1)),
     ("ai.dagrun", {"write", "denyoom", "movablekeys"}, (3, 3, 1)),
@@ -108,12 +121,14 @@ def test_command_info(
             # Any, LOAD, ROUTING, a model; and PERSIST where something may be stored.
             assert len(specs) == (5 if "write" in flags else 4)
         else:
-            assert len(specs) == 3
+            # The model or script, KEYS, INPUTS, OUTPUTS.
+            assert len(specs) == (4 if name == "ai.scriptexecute" else 3)
 
 
 def test_the_number_of_commands(wire: Wire) -> None:
     names = {one[0].decode() for one in wire("COMMAND") if one[0].startswith(b"ai.")}
-    assert names >= {name for name, _, _ in TABLE}
+    assert len(TABLE) == 22
+    assert names == {name for name, _, _ in TABLE}
 
 
 @pytest.mark.parametrize("name", [name for name, _, _ in TABLE])
@@ -126,5 +141,5 @@ def test_command_docs(wire: Wire, server_binary: ServerBinary, name: str) -> Non
     assert docs[b"complexity"]
     assert docs[b"since"]
     assert docs[b"module"] == b"ai"
-    if name != "ai._modelscan":
+    if not name.endswith("scan"):
         assert docs[b"arguments"]

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from commands import scripts
 from commands.models import TWO, store
 from commands.wire import OK, Failure, Wire
 from redisai_rs.servers import ServerBinary
@@ -42,7 +43,8 @@ def events(mocks: Wire, mocks_server: Server) -> Iterator[Events]:
     mocks("CONFIG", "SET", "notify-keyspace-events", "")
 
 
-# A command and its events, in order; the keys `m` (a model) and `x` (a tensor) are there.
+# A command and its events, in order; the keys `m` (a model), `s` (a script) and `x` (a tensor) are
+# there; `{}` is a script's source.
 DAG = "|> AI.TENSORSET {} FLOAT 1 |> AI.TENSORSET b FLOAT 1"
 COMMANDS = [
     ("AI.TENSORSET t FLOAT 1", "ai.tensorset t"),
@@ -58,6 +60,15 @@ COMMANDS = [
     ("AI.MODELEXECUTE m INPUTS 2 x x OUTPUTS 2 b a", "ai.tensorset b, ai.tensorset a"),
     ("AI.MODELEXECUTE m INPUTS 2 x x OUTPUTS 2 x x", "ai.tensorset x, ai.tensorset x"),
     ("AI.MODELRUN m INPUTS x x OUTPUTS y y", "ai.tensorset y, ai.tensorset y"),
+    ("AI.SCRIPTSTORE p CPU TAG t ENTRY_POINTS 0 SOURCE {}", "ai.scriptstore p"),
+    ("AI.SCRIPTSTORE s CPU ENTRY_POINTS 1 same SOURCE {}", "ai.scriptstore s"),
+    ("AI.SCRIPTSET p CPU SOURCE {}", "ai.scriptstore p"),
+    ("AI.SCRIPTSET p CPU {}", "ai.scriptstore p"),
+    ("AI.SCRIPTGET s", ""),
+    ("AI.SCRIPTDEL s", "del s, ai.scriptdel s"),
+    ("AI._SCRIPTSCAN", ""),
+    ("AI.SCRIPTEXECUTE s same INPUTS 2 x x OUTPUTS 2 b a", "ai.tensorset b, ai.tensorset a"),
+    ("AI.SCRIPTRUN s same INPUTS x OUTPUTS y", "ai.tensorset y"),
     (
         f"AI.DAGEXECUTE PERSIST 2 b a {DAG.format('a')}",
         "ai.tensorset b, ai.tensorset a",
@@ -79,9 +90,11 @@ COMMANDS = [
 @pytest.mark.parametrize(("line", "expected"), COMMANDS)
 def test_events(mocks: Wire, events: Events, line: str, expected: str) -> None:
     store(mocks, "m", TWO)
+    scripts.store(mocks)
     mocks("AI.TENSORSET", "x", "FLOAT", 1)
     events()
-    assert not isinstance(mocks.line(line), Failure)
+    words = [scripts.SOURCE if word == "{}" else word for word in line.split()]
+    assert not isinstance(mocks(*words), Failure)
     pairs = [tuple(pair.encode().split()) for pair in expected.split(", ") if pair]
     assert events() == pairs
 

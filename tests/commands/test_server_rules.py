@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from commands import scripts
 from commands.models import ONE, store
 from commands.wire import OK, Failure, Wire, failure
 from redisai_rs.servers import ServerBinary
@@ -20,17 +21,23 @@ WRITES = [
     "AI.MODELSET n ONNX CPU BLOB identity",
     RUN,
     "AI.MODELRUN m INPUTS x OUTPUTS y",
+    "AI.SCRIPTSTORE n CPU ENTRY_POINTS 1 f SOURCE none",
+    "AI.SCRIPTSET n CPU SOURCE none",
+    "AI.SCRIPTEXECUTE s same INPUTS 1 x OUTPUTS 1 y",
+    "AI.SCRIPTRUN s same INPUTS x OUTPUTS y",
 ]
 READS = ["AI.TENSORGET x VALUES", "AI.MODELGET m META", "AI.INFO m", "AI._MODELSCAN"]
+READS += ["AI.SCRIPTGET s META", "AI.INFO s", "AI._SCRIPTSCAN"]
 
 
 @pytest.fixture
 def ready(make_server: MakeServer, server_binary: ServerBinary, mock_path: Path) -> Server:
-    """A server with the model `m` and the tensor `x`."""
-    arguments = ["TEST_BACKENDS", "yes", "ONNX", mock_path]
+    """A server with the model `m`, the script `s` and the tensor `x`."""
+    arguments = ["TEST_BACKENDS", "yes", "ONNX", mock_path, "TORCH", mock_path]
     server = make_server(server_binary, module_args=arguments)
     wire = Wire((server.host, server.port))
     store(wire)
+    scripts.store(wire)
     wire("AI.TENSORSET", "x", "FLOAT", 2, "VALUES", 1, 2)
     wire.close()
     return server
@@ -44,6 +51,7 @@ def test_out_of_memory(ready: Server) -> None:
     for line in [*READS, "AI.CONFIG MODEL_CHUNK_SIZE 5", "AI.CONFIG GET MODEL_CHUNK_SIZE"]:
         assert not isinstance(wire.line(line), Failure), line
     assert wire("AI.MODELDEL", "m") == OK
+    assert wire("AI.SCRIPTDEL", "s") == OK
     assert wire("CONFIG", "SET", "maxmemory", 0) == OK
     assert wire.line(WRITES[0]) == OK
     wire.close()
@@ -53,7 +61,7 @@ def test_a_read_only_replica(ready: Server) -> None:
     with ready.replica() as replica:
         replica.wait_for_sync()
         wire = Wire((replica.host, replica.port))
-        for line in [*WRITES, "AI.MODELDEL m", "AI.CONFIG GET MODEL_CHUNK_SIZE"]:
+        for line in [*WRITES, "AI.MODELDEL m", "AI.SCRIPTDEL s", "AI.CONFIG GET MODEL_CHUNK_SIZE"]:
             assert wire.line(line).startswith(b"READONLY "), line
         for line in [*READS, "AI.INFO m RESETSTAT", "AI.INFO m FULL"]:
             assert not isinstance(wire.line(line), Failure), line
@@ -74,15 +82,18 @@ def test_a_replica_gets_what_a_run_stored(ready: Server) -> None:
     wire = Wire((ready.host, ready.port))
     with ready.replica() as replica:
         replica.wait_for_sync()
-        wire("AI.TENSORSET", "s", "STRING", 2, "BYTES", "a\0b", "")
-        assert wire.line("AI.MODELEXECUTE m INPUTS 1 s OUTPUTS 1 t") == OK
+        wire("AI.TENSORSET", "words", "STRING", 2, "BYTES", "a\0b", "")
+        assert wire.line("AI.MODELEXECUTE m INPUTS 1 words OUTPUTS 1 t") == OK
         assert wire.line(RUN) == OK
+        assert wire.line("AI.SCRIPTEXECUTE s same INPUTS 1 y OUTPUTS 1 z") == OK
         replica.wait_for_offset(ready)
-        for name in ("s", "t", "x", "y"):
+        assert replica.execute("AI.SCRIPTGET", "s") == wire("AI.SCRIPTGET", "s")
+        for name in ("words", "t", "x", "y", "z"):
             shown = replica.execute("AI.TENSORGET", name, "VALUES")
             assert shown == wire("AI.TENSORGET", name, "VALUES")
         stats = {name.lower(): value for name, value in replica.info("commandstats").items()}
         assert "cmdstat_ai.modelexecute" not in stats
+        assert "cmdstat_ai.scriptexecute" not in stats
     wire.close()
 
 

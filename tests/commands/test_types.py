@@ -1,4 +1,4 @@
-"""The types `AI_TENSOR` and `AI__MODEL` under the server's own commands."""
+"""The types `AI_TENSOR`, `AI__MODEL` and `AI_SCRIPT` under the server's own commands."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from commands import scripts
 from commands.dtypes import NUMBERS, Number
 from commands.models import ONE, TWO, store
 from commands.wire import OK, Status, Wire
@@ -54,6 +55,25 @@ def test_a_model_passes_dump_restore_and_copy(mocks: Wire) -> None:
     assert mocks("TYPE", "x") == Status(b"AI__MODEL")
 
 
+def test_a_script_passes_dump_restore_and_copy(mocks: Wire) -> None:
+    names = ["ENTRY_POINTS", 2, "same", "sum"]
+    command = ["AI.SCRIPTSTORE", "s", "gpu", "TAG", b"t\0", *names, "SOURCE", scripts.SOURCE]
+    assert mocks(*command) == OK
+    mocks("AI.SCRIPTSET", "without", "CPU", "SOURCE", scripts.SOURCE)
+    for name in ("s", "without"):
+        assert mocks("RESTORE", "restored", 0, mocks("DUMP", name), "REPLACE") == OK
+        assert mocks("COPY", name, "copy", "REPLACE") == 1
+        shown = mocks("AI.SCRIPTGET", name)
+        mocks("AI.SCRIPTDEL", name)
+        for one in ("restored", "copy"):
+            assert mocks("AI.SCRIPTGET", one) == shown
+            mocks("AI.TENSORSET", "x", "INT8", 1, "VALUES", 7)
+            assert mocks("AI.SCRIPTRUN", one, "same", "INPUTS", "x", "OUTPUTS", "y") == OK
+    assert mocks("COPY", "copy", "x") == 0
+    assert mocks("COPY", "copy", "x", "REPLACE") == 1
+    assert mocks("TYPE", "x") == Status(b"AI_SCRIPT")
+
+
 def test_memory_is_counted(mocks: Wire) -> None:
     size = 1 << 20
     for words in (["UINT8", size], ["DOUBLE", size // 8], ["UINT8", size, "BLOB", bytes(size)]):
@@ -64,13 +84,16 @@ def test_memory_is_counted(mocks: Wire) -> None:
     blob = ONE + b"\n" * size
     store(mocks, "m", blob)
     assert size <= mocks("MEMORY", "USAGE", "m") < size * 1.1 + 4000
+    scripts.store(mocks, "s", scripts.SOURCE + b"\n" * size)
+    assert size <= mocks("MEMORY", "USAGE", "s") < size * 1.1 + 4000
 
 
 def test_scan_by_type(mocks: Wire) -> None:
     store(mocks)
     mocks("AI.TENSORSET", "t", "FLOAT", 1)
     mocks("SET", "s", "v")
-    for kind, name in (("AI_TENSOR", b"t"), ("AI__MODEL", b"m")):
+    scripts.store(mocks, "p")
+    for kind, name in (("AI_TENSOR", b"t"), ("AI__MODEL", b"m"), ("AI_SCRIPT", b"p")):
         assert mocks("SCAN", 0, "COUNT", 1000, "TYPE", kind)[1] == [name]
 
 
@@ -80,7 +103,7 @@ def debug(
 ) -> Iterator[Wire]:
     """A server that lets everybody call DEBUG."""
     config = {"enable-debug-command": "yes"} if server_binary.version >= (7, 0) else {}
-    arguments = ["TEST_BACKENDS", "yes", "ONNX", mock_path]
+    arguments = ["TEST_BACKENDS", "yes", "ONNX", mock_path, "TORCH", mock_path]
     server = make_server(server_binary, module_args=arguments, config=config)
     wire = Wire((server.host, server.port))
     yield wire
@@ -119,3 +142,17 @@ def test_digests(debug: Wire) -> None:
     debug.line("AI.MODELEXECUTE m INPUTS 2 t t OUTPUTS 2 y z")
     debug("AI.CONFIG", "MODEL_CHUNK_SIZE", 3)
     assert digest("m") == before
+    found = set()
+    for words in (
+        ["ENTRY_POINTS", 1, "same"],
+        ["ENTRY_POINTS", 2, "same", "sum"],
+        ["TAG", "t", "ENTRY_POINTS", 1, "same"],
+    ):
+        for source in (scripts.SOURCE, scripts.SOURCE + b"def more identity"):
+            assert debug("AI.SCRIPTSTORE", "s", "CPU", *words, "SOURCE", source) == OK
+            found.add(digest("s"))
+    assert debug("AI.SCRIPTSET", "s", "CPU", "SOURCE", scripts.SOURCE) == OK
+    found.add(digest("s"))
+    assert len(found) == 7
+    debug("COPY", "s", "copy")
+    assert digest("copy") == digest("s")

@@ -18,7 +18,7 @@ SOURCES = Path(__file__).parents[2] / "crates" / "module" / "src"
 
 @pytest.fixture
 def server(make_server, faults_module, mock_path, server_binary):
-    arguments = ["TEST_BACKENDS", "yes", "ONNX", mock_path, *NO_LIMIT]
+    arguments = ["TEST_BACKENDS", "yes", "ONNX", mock_path, "TORCH", mock_path, *NO_LIMIT]
     return make_server(server_binary, module=faults_module, module_args=arguments)
 
 
@@ -57,16 +57,22 @@ PROVOKE = {
     "info": lambda client: client.info("everything"),
     "tensor rdb_save": lambda client: client.dump("t"),
     "model rdb_save": lambda client: client.dump("n"),
+    "script rdb_save": lambda client: client.dump("p"),
     "tensor mem_usage": lambda client: client.memory_usage("t"),
     "model mem_usage": lambda client: client.memory_usage("n"),
+    "script mem_usage": lambda client: client.memory_usage("p"),
     "tensor digest": lambda client: client.execute_command("DEBUG", "DIGEST-VALUE", "t"),
     "model digest": lambda client: client.execute_command("DEBUG", "DIGEST-VALUE", "n"),
+    "script digest": lambda client: client.execute_command("DEBUG", "DIGEST-VALUE", "p"),
     "tensor free": lambda client: client.delete("t"),
     "model free": lambda client: client.delete("n"),
+    "script free": lambda client: client.delete("p"),
     "tensor free_effort": lambda client: client.unlink("t"),
     "model free_effort": lambda client: client.unlink("n"),
+    "script free_effort": lambda client: client.unlink("p"),
     "tensor copy": lambda client: client.copy("t", "t2"),
     "model copy": lambda client: client.copy("n", "n2"),
+    "script copy": lambda client: client.copy("p", "p2"),
 }
 # These have a test of their own below, or (load) none: a panic there is a load that fails.
 OTHERS = {
@@ -78,6 +84,8 @@ OTHERS = {
     "load with backup",
     "model aof_rewrite",
     "model rdb_load",
+    "script aof_rewrite",
+    "script rdb_load",
     "one-shot",
     "release",
     "reply",
@@ -102,12 +110,21 @@ def walks(server):
     return server.binary.product == "Valkey" and server.binary.version < (9, 1)
 
 
+def fill(client):
+    tensor(client, "t", 3)
+    store(client, "n", "identity")
+    script(client, "p")
+
+
+def script(client, key):
+    assert client.execute_command("AI.SCRIPTSET", key, "CPU", "SOURCE", "def f identity") == b"OK"
+
+
 @pytest.mark.parametrize("name", sorted(PROVOKE))
 def test_a_panic_in(server, client, name):
     if name == ("keyspace event" if walks(server) else "scan"):
         pytest.skip("not used on this server")
-    tensor(client, "t", 3)
-    store(client, "n", "identity")
+    fill(client)
     if name == "flush":
         client.select(5)
     arm(client, name)
@@ -118,8 +135,7 @@ def test_a_panic_in(server, client, name):
     caught(server, name)
     client.select(0)
     # Once is once: the same callback works again.
-    tensor(client, "t", 3)
-    store(client, "n", "identity")
+    fill(client)
     if name != "flush":
         PROVOKE[name](client)
 
@@ -214,8 +230,9 @@ def test_a_panic_where_an_orphaned_store_is_carried_out(server, client, tmp_path
     assert not client.exists("n")
 
 
-@pytest.mark.parametrize(("key", "name"), [("x", "tensor"), ("m", "model")])
+@pytest.mark.parametrize(("key", "name"), [("x", "tensor"), ("m", "model"), ("p", "script")])
 def test_a_panic_in_rdb_load(server, client, key, name):
+    script(client, "p")
     payload = client.dump(key)
     arm(client, f"{name} rdb_load")
     with pytest.raises(redis.ResponseError, match="Bad data format"):
@@ -224,8 +241,9 @@ def test_a_panic_in_rdb_load(server, client, key, name):
     client.restore("copy", 0, payload)
 
 
-@pytest.mark.parametrize("name", ["tensor", "model"])
+@pytest.mark.parametrize("name", ["tensor", "model", "script"])
 def test_a_panic_in_an_aof_rewrite(server, client, name):
+    script(client, "p")
     client.config_set("aof-use-rdb-preamble", "no")
     client.config_set("appendonly", "yes")
     wait_until(lambda: not client.info("persistence")["aof_rewrite_in_progress"], "the rewrite")

@@ -1,72 +1,178 @@
-"""Data of RedisAI on real servers: its whole RDB, what is saved from it, older encoding versions.
+"""Data of RedisAI on real servers: its whole RDB and AOF, what is saved from them, older versions.
 
-Scripts are no type of the module yet, so their keys are cut out of the RDB.
+The servers here have no framework but ONNX, or none at all: models and scripts of the others are
+kept.
 """
 
 from __future__ import annotations
 
-import hashlib
-
 import pytest
 import redis
 from faults.payloads import STRING, UNSIGNED, Payload, crc64
-from persistence.test_redisai_1_2 import DATA, MANIFEST, MODELS, TENSORS, encoded, payload
+from onnx_models import info
+from persistence.redisai_1_2 import (
+    DATA,
+    FOOTER,
+    MANIFEST,
+    MODELS,
+    ONNX,
+    SCRIPTS,
+    is_before_7,
+    look,
+    payload,
+)
+from redisai_rs.testing import wait_until
 
-KEYS = [*TENSORS, *MODELS]
-SCRIPTS = sorted(set(MANIFEST) - set(KEYS))
-FOOTER = 10
 CHUNK = 64
+# Lower than what the data set holds.
+LIMITS = ["MODEL_CHUNK_SIZE", CHUNK, "MAX_TENSOR_BYTES", 1]
+NO_BACKENDS = ["BACKENDSPATH", "/nonexistent"]
+BACKENDS = ["no backend", "ONNX"]
 
 
-def rdb(*, redis_before_7: bool) -> bytes:
-    """RedisAI's file without its scripts, signed anew; for 6.2 with a version that it takes."""
-    data = (DATA / "dump.rdb").read_bytes()[:-8]
-    for key in SCRIPTS:
-        name = key.encode()
-        # A payload is the value's type and the value, a file has the key between the two.
-        value = payload(key)[:-FOOTER]
-        record = value[:1] + bytes([len(name)]) + name + value[1:]
-        assert data.count(record) == 1
-        data = data.replace(record, b"")
+def rdb(binary):
+    """RedisAI's file; for 6.2 with a version that it takes, signed anew."""
+    data = (DATA / "dump.rdb").read_bytes()
     assert data.startswith(b"REDIS0010")
-    if redis_before_7:
-        data = b"REDIS0009" + data[9:]
-    return data + crc64(data).to_bytes(8, "little")
+    if is_before_7(binary):
+        data = b"REDIS0009" + data[9:-8]
+        data += crc64(data).to_bytes(8, "little")
+    return data
+
+
+@pytest.fixture(params=BACKENDS)
+def backend(request):
+    """The one backend of the servers, or none."""
+    return request.param
 
 
 @pytest.fixture
-def loaded(start, server_binary):
-    """A client of a server that started from the file, with limits lower than what it holds."""
-    server = start(module_args=["MODEL_CHUNK_SIZE", CHUNK, "MAX_TENSOR_BYTES", 1])
+def arguments(backend, redisai_module):
+    """The module's arguments."""
+    onnx = redisai_module.parent / "backends/redisai_onnxruntime/redisai_onnxruntime.so"
+    return [*LIMITS, *NO_BACKENDS, *(["ONNX", onnx] if backend == "ONNX" else [])]
+
+
+@pytest.fixture
+def loaded(start, server_binary, arguments):
+    """A server that started from the file."""
+    server = start(module_args=arguments)
     server.stop()
-    old = server_binary.product == "Redis" and server_binary.version < (7,)
-    (server.directory / "dump.rdb").write_bytes(rdb(redis_before_7=old))
-    return server.start().client()
+    (server.directory / "dump.rdb").write_bytes(rdb(server_binary))
+    return server.start()
 
 
-def test_the_whole_rdb(loaded):
-    assert sorted(loaded.keys()) == sorted(key.encode() for key in KEYS)
-    for key in TENSORS:
-        entry = MANIFEST[key]
-        dtype, shape, blob = loaded.execute_command("AI.TENSORGET", key, "META", "BLOB")[1::2]
-        assert dtype == entry["dtype"].encode(), key
-        assert shape == entry["shape"], key
-        assert blob == bytes.fromhex(entry["blob_hex"]), key
+def record(key):
+    """How a key stands in a file: type, name, value; a payload has no name."""
+    name, value = key.encode(), payload(key)[:-FOOTER]
+    return value[:1] + bytes([len(name)]) + name + value[1:]
+
+
+def test_the_records_are_those_of_the_file():
+    """What the tests below look for is what RedisAI wrote."""
+    data = (DATA / "dump.rdb").read_bytes()
+    for key in MANIFEST:
+        assert data.count(record(key)) == 1, key
+
+
+def test_the_whole_rdb(loaded, backend):
+    client = loaded.client()
+    look(client)
     for key in MODELS:
-        entry = MANIFEST[key]
-        assert loaded.execute_command("AI.MODELGET", key, "META") == encoded(entry["meta"])
-        chunks = loaded.execute_command("AI.MODELGET", key, "BLOB")
+        chunks = client.execute_command("AI.MODELGET", key, "BLOB")
         assert max(map(len, chunks)) <= CHUNK
-        assert hashlib.sha256(b"".join(chunks)).hexdigest() == entry["blob_sha256"], key
+    tags = [[key.encode(), MANIFEST[key]["meta"][3].encode()] for key in sorted(SCRIPTS)]
+    assert client.execute_command("AI._SCRIPTSCAN") == tags
+    assert len(client.execute_command("AI._MODELSCAN")) == len(MODELS)
+    for key in MODELS + SCRIPTS:
+        state = b"ready" if key in ONNX and backend == "ONNX" else b"failed"
+        wait_until(lambda k=key, s=state: info(client, k, "FULL")["state"] == s, f"{state} {key}")
+        assert (b"Could not load backend" in info(client, key, "FULL")["reason"]) == (
+            state == b"failed"
+        )
 
 
 def test_what_is_saved_from_it_is_what_was_loaded(loaded):
     """The same bytes but for the footer: RedisAI itself could load them again."""
-    for key in KEYS:
-        assert loaded.dump(key)[:-FOOTER] == payload(key)[:-FOOTER], key
+    client = loaded.client()
+    for key in MANIFEST:
+        assert client.dump(key)[:-FOOTER] == payload(key)[:-FOOTER], key
+    client.save()
+    data = (loaded.directory / "dump.rdb").read_bytes()
+    for key in MANIFEST:
+        assert data.count(record(key)) == 1, key
+    loaded.restart()
+    look(loaded.client())
 
 
-# Fields of the versions before 4, by the tables of the contract: one tensor, the models of each.
+def test_it_passes_through_a_rewritten_append_only_file(loaded, backend):
+    """Commands alone, without the server's own format in front."""
+    client = loaded.client()
+    client.config_set("aof-use-rdb-preamble", "no")
+    client.config_set("appendonly", "yes")
+    wait_until(lambda: not client.info("persistence")["aof_rewrite_in_progress"], "the rewrite")
+    assert client.info("persistence")["aof_last_bgrewrite_status"] == "ok"
+    files = loaded.directory.rglob("appendonly.aof*")
+    text = b"".join(path.read_bytes() for path in files if path.is_file())
+    # One script has entry points, the other has none.
+    assert text.count(b"AI.SCRIPTSTORE") == 1
+    assert text.count(b"AI.SCRIPTSET") == 1
+    loaded.stop()
+    (loaded.directory / "dump.rdb").unlink()
+    loaded.config["appendonly"] = "yes"
+    look(loaded.start().client(), nameless(backend))
+
+
+def nameless(backend):
+    """Models whose names no session says and no command carries: only TF's does."""
+    meta = {key: MANIFEST[key]["meta"][1] for key in MODELS}
+    return [key for key, kind in meta.items() if kind not in ("TF", backend)]
+
+
+def test_a_replica_has_all_of_it(loaded, arguments):
+    with loaded.replica(module_args=arguments) as replica:
+        replica.wait_for_sync()
+        client = replica.client()
+        look(client)
+        for key in MANIFEST:
+            assert client.dump(key)[:-FOOTER] == payload(key)[:-FOOTER], key
+        digests = [one.client().execute_command("DEBUG", "DIGEST") for one in (loaded, replica)]
+        assert digests[0] == digests[1]
+        # Deletes go there too, and nothing of it is left.
+        loaded.client().execute_command("AI.SCRIPTDEL", "s:entry")
+        replica.wait_for_offset(loaded)
+        assert client.execute_command("AI._SCRIPTSCAN") == [[b"s:old", b""]]
+
+
+@pytest.fixture
+def replayed(start, arguments):
+    """A server that started from RedisAI's append-only file, whose commands it read one by one."""
+    server = start(module_args=arguments)
+    server.stop()
+    server.config["appendonly"] = "yes"
+    modern = server.binary.version >= (7,)
+    folder = server.directory / "appendonlydir" if modern else server.directory
+    folder.mkdir(exist_ok=True)
+    name = "appendonly.aof.1.incr.aof" if modern else "appendonly.aof"
+    (folder / name).write_bytes((DATA / "appendonly.aof").read_bytes())
+    if modern:
+        (folder / "appendonly.aof.manifest").write_text(f"file {name} seq 1 type i\n")
+    return server.start()
+
+
+def test_the_whole_append_only_file(replayed, arguments, backend):
+    look(replayed.client(), nameless(backend))
+    with replayed.replica(module_args=arguments) as replica:
+        replica.wait_for_sync()
+        look(replica.client(), nameless(backend))
+        # It has its primary's settings, and would not stop before it has written a file of its own.
+        replica.client().config_set("appendonly", "no")
+    replayed.restart()
+    look(replayed.client(), nameless(backend))
+
+
+# Fields of the versions before 4, by the tables of the contract: one tensor, and the models and
+# scripts of each.
 OLD_TENSOR = [1, 2**64 - 1, 16, 0, 1, 2, 1, 2, 2, 1, 0, b"\x01\x00\xff\xff"]
 NAMES = [1, b"a\0", 2, b"b\0", b"\0"]
 CHUNKS = [4, 2, b"blo", b"b"]
@@ -75,6 +181,12 @@ OLD_MODELS = {
     1: [2, b"CPU:\0", b"tag", 4, 9, *NAMES, *CHUNKS],
     2: [2, b"CPU:\0", b"tag", 4, 9, 250, *NAMES, *CHUNKS],
     3: [2, b"CPU:\0", b"tag", 4, 9, 250, *NAMES, *CHUNKS],
+}
+OLD_SCRIPTS = {
+    0: [b"CPU:\0", b"tag\0", b"def f(a): return a\0"],
+    1: [b"CPU:\0", b"tag", b"def f(a): return a\0"],
+    2: [b"CPU:\0", b"tag", b"def f(a): return a\0"],
+    3: [b"CPU:\0", b"tag", b"def f(a): return a\0", 2, b"f\0", b"g\0"],
 }
 
 
@@ -125,9 +237,28 @@ def test_older_models(client, restore, version):
 
 
 @pytest.mark.parametrize("version", range(4))
+def test_older_scripts(client, restore, version):
+    restore("s", "AI_SCRIPT", version, OLD_SCRIPTS[version])
+    names = [] if version < 3 else [b"f", b"g"]
+    shown = client.execute_command("AI.SCRIPTGET", "s")[1::2]
+    assert shown == [b"CPU:", b"tag", names, b"def f(a): return a"]
+    assert Payload(client.dump("s")).module == module_id("AI_SCRIPT", 4)
+
+
+@pytest.mark.parametrize("version", range(4))
 def test_older_payloads_that_are_cut(client, restore, version):
-    for name, fields in (("AI_TENSOR", OLD_TENSOR), ("AI__MODEL", OLD_MODELS[version])):
+    for name, fields in (
+        ("AI_TENSOR", OLD_TENSOR),
+        ("AI__MODEL", OLD_MODELS[version]),
+        ("AI_SCRIPT", OLD_SCRIPTS[version]),
+    ):
         for length in range(len(fields)):
             with pytest.raises(redis.ResponseError, match="Bad data format"):
                 restore("cut", name, version, fields[:length])
     assert not client.exists("cut")
+
+
+def test_scripts_of_a_newer_version_are_refused(client, restore):
+    with pytest.raises(redis.ResponseError, match="Bad data format"):
+        restore("s", "AI_SCRIPT", 5, OLD_SCRIPTS[3])
+    assert not client.exists("s")

@@ -37,6 +37,10 @@
 //! | `function NAME` | the function's name (empty) |
 //! | `control-flow` | the model says that it has sub-graphs |
 //!
+//! A script is text too: each line is `def NAME OPERATION`, a function of that name which does that
+//! operation on any number of tensors. `fail-load TEXT`, `panic-load TEXT` or `gate-load PATH` as its first
+//! line does what it does in a model. The entry points that are asked for must be there.
+//!
 //! `init` takes the pairs `min_align`, `tail_bytes` and `max_concurrent_runs` for its capabilities,
 //! `version` for its version, and fails with the text of `fail` or panics with that of `panic`. Each run and session is counted in
 //! the figures.
@@ -49,8 +53,8 @@ mod waiting;
 use model::MockModel;
 use redisai_backend_abi::{Host, InitOptions};
 use redisai_core::{
-    Backend, BackendError, BackendInfo, Capabilities, DType, DeviceKind, LoadRequest, LoadedModel,
-    Status,
+    Backend, BackendError, BackendInfo, Capabilities, DType, DeviceKind, LoadKind, LoadRequest,
+    LoadedModel, Status,
 };
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -120,7 +124,10 @@ impl Backend for Mock {
         }
         let text = std::str::from_utf8(request.blob.bytes())
             .map_err(|_| BackendError::new(Status::BadModel, "ERR the model is no UTF-8 text"))?;
-        let definition = parse::definition(text)?;
+        let definition = match request.kind {
+            LoadKind::Model => parse::definition(text)?,
+            LoadKind::Script => parse::script(text, &request.options)?,
+        };
         Ok(Arc::new(MockModel::new(
             definition,
             Arc::clone(&self.shared),

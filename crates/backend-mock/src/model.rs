@@ -25,7 +25,7 @@ pub(crate) struct MockModel {
 impl MockModel {
     /// A session of this definition; what is to fail at load does so here.
     pub(crate) fn new(definition: Definition, shared: Arc<Shared>) -> Result<Self, BackendError> {
-        match &definition.operation {
+        match definition.at_load.as_ref().unwrap_or(&Operation::Identity) {
             Operation::FailLoad(text) => {
                 return Err(BackendError::new(Status::BadModel, text.clone()));
             }
@@ -41,14 +41,22 @@ impl MockModel {
         })
     }
 
+    /// What the function of a run does.
+    fn operation(&self, run: &Run<'_>) -> Result<&Operation, BackendError> {
+        let mut functions = self.definition.signature.functions.iter();
+        let found = functions.position(|one| *one.name == *run.function);
+        let found = found.and_then(|at| self.definition.operations.get(at));
+        found.ok_or_else(|| {
+            let name = String::from_utf8_lossy(run.function);
+            bad_input(format!("Function does not exist: {name}"))
+        })
+    }
+
     fn check_counts(&self, run: &Run<'_>) -> Result<(), BackendError> {
+        // Functions of scripts take any number.
         let Some(function) = self.definition.signature.functions.first() else {
             return Ok(());
         };
-        if *function.name != *run.function {
-            let name = String::from_utf8_lossy(run.function);
-            return Err(bad_input(format!("Function {name} does not exist")));
-        }
         let check = |what, variadic, declared: usize, given: usize| {
             if variadic || declared == given {
                 return Ok(());
@@ -73,7 +81,7 @@ impl MockModel {
 
     fn execute(&self, run: &Run<'_>, number: u64) -> Result<RunOutput, BackendError> {
         let host = self.shared.host;
-        match &self.definition.operation {
+        match self.operation(run)? {
             Operation::Identity | Operation::GateLoad(_) => identity(run),
             Operation::Copy => each(run, |input| {
                 let data = HostBytes::copy_of(host, input.bytes());
@@ -173,6 +181,7 @@ impl LoadedModel for MockModel {
         if run.deadline != 0 && run.deadline <= now() {
             return Err(cancelled());
         }
+        self.operation(run)?;
         self.check_counts(run)?;
         self.execute(run, number)
     }

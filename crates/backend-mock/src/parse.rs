@@ -31,10 +31,23 @@ pub(crate) enum Operation {
     RunModel(String),
 }
 
+impl Operation {
+    /// Whether it does something when it is loaded.
+    fn is_at_load(&self) -> bool {
+        matches!(
+            self,
+            Self::GateLoad(_) | Self::FailLoad(_) | Self::PanicLoad(_)
+        )
+    }
+}
+
 /// A model's text, understood.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Definition {
-    pub(crate) operation: Operation,
+    /// What is done at load.
+    pub(crate) at_load: Option<Operation>,
+    /// What each function of the signature does.
+    pub(crate) operations: Vec<Operation>,
     pub(crate) signature: Signature,
 }
 
@@ -44,20 +57,67 @@ pub(crate) fn definition(text: &str) -> Result<Definition, BackendError> {
     let first = lines.next().unwrap_or_default();
     let operation = operation(first).ok_or_else(|| bad("unknown operation", first))?;
     let mut signature = Signature {
-        functions: vec![Function {
-            variadic_inputs: true,
-            variadic_outputs: true,
-            ..Function::default()
-        }],
+        functions: vec![any_number(b"")],
         control_flow: false,
     };
     for line in lines {
         declare(line, &mut signature).ok_or_else(|| bad("unknown declaration", line))?;
     }
     Ok(Definition {
-        operation,
+        at_load: Some(operation.clone()),
+        operations: vec![operation],
         signature,
     })
+}
+
+/// A function of this name that takes and gives any number of tensors.
+fn any_number(name: &[u8]) -> Function {
+    Function {
+        name: name.into(),
+        variadic_inputs: true,
+        variadic_outputs: true,
+        ..Function::default()
+    }
+}
+
+/// Reads a script's text; the options name the entry points that it must have.
+pub(crate) fn script(
+    text: &str,
+    options: &[(String, Vec<u8>)],
+) -> Result<Definition, BackendError> {
+    let mut script = Definition {
+        at_load: None,
+        operations: Vec::new(),
+        signature: Signature::default(),
+    };
+    let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
+    for (at, line) in lines.enumerate() {
+        let at_load = operation(line).filter(Operation::is_at_load);
+        if at == 0 && at_load.is_some() {
+            script.at_load = at_load;
+            continue;
+        }
+        let function = line
+            .strip_prefix("def ")
+            .and_then(|rest| rest.split_once(' '));
+        let function = function.and_then(|(name, does)| Some((name, operation(does)?)));
+        let (name, does) = function.ok_or_else(|| bad("no function", line))?;
+        script.operations.push(does);
+        script.signature.functions.push(any_number(name.as_bytes()));
+    }
+    for (option, name) in options {
+        let there = script
+            .signature
+            .functions
+            .iter()
+            .any(|one| *one.name == **name);
+        if option == "entry_point" && !there {
+            let name = String::from_utf8_lossy(name);
+            let text = format!("Function {name} does not exist in the given script.");
+            return Err(BackendError::new(Status::BadModel, text));
+        }
+    }
+    Ok(script)
 }
 
 fn operation(line: &str) -> Option<Operation> {
@@ -160,7 +220,7 @@ mod tests {
         let text = "sleep 20\ninput x FLOAT ? 3\ninput y\noutputs 2\nfunction f\ncontrol-flow\n";
         let definition = definition(text).unwrap();
         let wait = Duration::from_millis(20);
-        assert_eq!(definition.operation, Operation::Sleep(wait));
+        assert_eq!(definition.operations, [Operation::Sleep(wait)]);
         assert!(definition.signature.control_flow);
         let function = &definition.signature.functions[0];
         assert_eq!(function.name.as_ref(), b"f");
@@ -174,8 +234,33 @@ mod tests {
 
     #[test]
     fn texts_keep_their_blanks() {
-        let operation = definition("fail a  b").unwrap().operation;
-        assert_eq!(operation, Operation::Fail("a  b".to_owned()));
+        let operations = definition("fail a  b").unwrap().operations;
+        assert_eq!(operations, [Operation::Fail("a  b".to_owned())]);
+    }
+
+    #[test]
+    fn a_script_is_its_functions() {
+        let entry = |name: &str| [("entry_point".to_owned(), name.as_bytes().to_vec())];
+        let text = "gate-load /x\n\ndef f identity\n def g fail a  b\n";
+        let found = script(text, &entry("g")).unwrap();
+        assert_eq!(found.at_load, Some(Operation::GateLoad("/x".into())));
+        let expected = [Operation::Identity, Operation::Fail("a  b".to_owned())];
+        assert_eq!(found.operations, expected);
+        let names = found
+            .signature
+            .functions
+            .iter()
+            .map(|one| one.name.as_ref());
+        assert_eq!(names.collect::<Vec<_>>(), [b"f", b"g"]);
+        assert!(script("", &[]).unwrap().operations.is_empty());
+        for (text, name) in [
+            ("def f identity", "h"),
+            ("f identity", "f"),
+            ("def f x", "f"),
+        ] {
+            let error = script(text, &entry(name)).unwrap_err();
+            assert_eq!(error.status, Status::BadModel, "{text}");
+        }
     }
 
     #[test]

@@ -114,6 +114,11 @@ fixed_texts! {
     NoTimeout = "ERR No value provided for TIMEOUT",
     InvalidTimeout = "ERR Invalid value for TIMEOUT",
 
+    // AI.SCRIPTSTORE and AI.SCRIPTSET.
+    MissingEntryPoints = "ERR Insufficient arguments, missing script entry points",
+    InvalidEntryPointCount = "ERR Non numeric entry points number provided to AI.SCRIPTSTORE command",
+    MissingSource = "ERR Insufficient arguments, missing script SOURCE",
+
     // AI.SCRIPTEXECUTE.
     ScriptKeyEmpty = "ERR script key is empty",
     NoFunction = "ERR function name not specified",
@@ -173,6 +178,7 @@ fixed_texts! {
     MissingChunkSize = "ERR MODEL_CHUNK_SIZE: missing chunk size",
 
     // Ours.
+    CouldNotSaveScript = "ERR the server refused the script at this key: nothing was stored, send the command again",
     CouldNotSaveModel = "ERR the server refused the model at this key: nothing was stored, send the command again",
     LoadBackendOff = "ERR loading backends at run time is off: load the module with LOADBACKEND backendspath or LOADBACKEND any",
     LoadBackendOutside = "ERR this path is outside of BACKENDSPATH: put the library below it, or load the module with LOADBACKEND any",

@@ -18,10 +18,15 @@
 //! | `AI.MODELDEL` | [`ModelDel`] | [`ModelDel::arity`] | |
 //! | `AI.MODELEXECUTE` | [`ModelRun`] | [`ModelRun::arity`] | [`ModelRun::parse`] |
 //! | `AI.MODELRUN` | [`ModelRun`] | [`ModelRun::run_arity`] | [`ModelRun::parse_run`] |
+//! | `AI.SCRIPTSTORE` | [`ScriptStore`] | [`ScriptStore::parse`] | [`ScriptStore::definition`] |
+//! | `AI.SCRIPTSET` | [`ScriptStore`] | [`ScriptStore::parse_set`] | as above |
+//! | `AI.SCRIPTGET` | [`ScriptGet`] | [`ScriptGet::arity`] | [`ScriptGet::parse`] |
+//! | `AI.SCRIPTDEL` | [`ScriptDel`] | [`ScriptDel::arity`] | |
 //! | `AI.SCRIPTEXECUTE` | [`ScriptRun`] | [`ScriptRun::arity`] | [`ScriptRun::parse`] |
 //! | `AI.SCRIPTRUN` | [`ScriptRun`] | [`ScriptRun::run_arity`] | [`ScriptRun::parse_run`] |
 //! | `AI.DAGEXECUTE`, `AI.DAGRUN`, `…_RO` | [`Dag`] | | [`Dag::parse`], which asks a [`DagKeys`] |
 //! | `AI._MODELSCAN` | [`ModelScan`] | [`ModelScan::arity`] | |
+//! | `AI._SCRIPTSCAN` | [`ScriptScan`] | [`ScriptScan::arity`] | |
 //! | `AI.INFO` | [`Info`] | [`Info::arity`] | [`Info::parse`] |
 //! | `AI.CONFIG` | [`Config`] | [`Config::parse`] | |
 //! | `loadmodule` | [`LoadOptions`] | [`LoadOptions::parse`] | |
@@ -67,6 +72,6 @@ pub use keys::{KeyRule, keys};
 pub use model::{ModelDel, ModelGet, ModelScan, ModelStore, join};
 pub use options::{BuildSessions, LoadBackendRule, LoadError, LoadOptions, Setting, SettingValue};
 pub use run::ModelRun;
-pub use script::ScriptRun;
+pub use script::{ScriptDel, ScriptGet, ScriptRun, ScriptScan, ScriptStore};
 pub use spec::{Access, ArgKind, ArgSpec, Begin, COMMANDS, CommandSpec, Find, KeySpec, command};
 pub use tensor::{Format, Limits, TensorGet, TensorSet, Value, Values, values};

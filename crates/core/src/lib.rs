@@ -10,6 +10,7 @@
 
 mod backend;
 mod buffer;
+mod definition;
 mod device;
 mod dtype;
 mod error;
@@ -23,6 +24,7 @@ pub use backend::{
     LoadedModel, LogLevel, Run, RunOutput, Signature, ValueInfo, ValueKind,
 };
 pub use buffer::{AlignedBytes, Buffer, zeros_and_ones};
+pub use definition::Definition;
 pub use device::{Device, DeviceKind};
 pub use dtype::DType;
 pub use error::{BackendError, Status};

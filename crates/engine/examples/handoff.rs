@@ -56,6 +56,7 @@ impl BackendSource for Source {
 fn request(model: &Arc<Model>, input: &Arc<Tensor>, timeout: Option<Duration>) -> Request {
     Request {
         model: Arc::clone(model),
+        call: None,
         inputs: [Arc::clone(input)].into_iter().collect(),
         outputs: 1,
         timeout,

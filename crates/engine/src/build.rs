@@ -5,7 +5,7 @@ use crate::model::{Building, Model, Stage};
 use crate::session::Session;
 use crate::shared::Shared;
 use crate::sync::guarded;
-use redisai_core::{BackendError, BackendKind, LoadKind, LoadRequest, LogLevel, Status};
+use redisai_core::{BackendError, LoadRequest, LogLevel, Status};
 use std::sync::{Arc, mpsc};
 
 /// Called once when a build has ended, on any thread, under no lock of the engine.
@@ -171,7 +171,7 @@ pub(crate) fn poisoned(model: &Arc<Model>, broken: &Arc<Session>, error: &Backen
     };
     let text = format!(
         "A session of the {} backend {what}: {error}",
-        model.def().backend.name()
+        model.def().backend().name()
     );
     model.shared.log(LogLevel::Warning, &text);
     if again {
@@ -181,7 +181,7 @@ pub(crate) fn poisoned(model: &Arc<Model>, broken: &Arc<Session>, error: &Backen
 
 fn build(model: &Arc<Model>, explicit: bool) -> Result<(), BackendError> {
     let shared = &model.shared;
-    let kind = model.def().backend;
+    let kind = model.def().backend();
     let log = |level, text: &str| shared.log(level, text);
     let found = shared.registry.need(kind, explicit, &log);
     let orphan = found.is_err();
@@ -208,31 +208,18 @@ fn load(
 ) -> Result<Arc<Session>, BackendError> {
     let def = model.def();
     let loaded = backend.load(&LoadRequest {
-        kind: LoadKind::Model,
-        blob: &def.blob,
-        device: &def.device,
-        options: options(def),
+        kind: def.kind(),
+        blob: def.blob(),
+        device: def.device(),
+        options: def.load_options(),
     })?;
     let signature = loaded.signature().clone();
     let capabilities = backend.info().capabilities.clone();
     let session = Session::new(loaded, backend, Arc::clone(&shared.reaper));
     // A queue only for a device that the backend accepted.
-    let queue = shared.queues.open(shared, &def.device)?;
+    let queue = shared.queues.open(shared, def.device())?;
     model.learn(signature, queue, &capabilities);
     Ok(Arc::new(session))
-}
-
-/// TF alone is told the names; the others find them in the model.
-fn options(def: &redisai_core::ModelDef) -> Vec<(String, Vec<u8>)> {
-    if def.backend != BackendKind::Tf {
-        return Vec::new();
-    }
-    let inputs = def.inputs.iter().map(|name| ("input", name));
-    let outputs = def.outputs.iter().map(|name| ("output", name));
-    inputs
-        .chain(outputs)
-        .map(|(option, name)| (option.to_owned(), name.to_vec()))
-        .collect()
 }
 
 fn finish(model: &Arc<Model>, session: Result<Arc<Session>, BackendError>) {

@@ -9,7 +9,7 @@ use crate::{
     BuildDone, Clock, Completion, Config, EngineError, Info, Outcome, Refused, build, info, inline,
     run,
 };
-use redisai_core::{Backend, BackendError, BackendKind, Device, ModelDef, RunOutput};
+use redisai_core::{Backend, BackendError, BackendKind, Definition, Device, RunOutput};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -92,9 +92,10 @@ impl Engine {
         self.shared.queues.open(&self.shared, device).map(drop)
     }
 
-    /// A model from its definition: what a key stores. Touches no backend and starts nothing.
-    pub fn model(&self, def: ModelDef) -> Arc<Model> {
-        Arc::new(Model::new(Arc::clone(&self.shared), def))
+    /// A model or a script from its definition: what a key stores. Touches no backend and starts
+    /// nothing.
+    pub fn model(&self, def: impl Into<Definition>) -> Arc<Model> {
+        Arc::new(Model::new(Arc::clone(&self.shared), def.into()))
     }
 
     /// Builds the model's session on a loader thread, its backend loaded first if need be, even
@@ -193,7 +194,7 @@ fn line_up(shared: &Arc<Shared>, job: Arc<Job>) -> Result<(), Refused> {
             }
         }
         None if shared.waiting.load(Ordering::Relaxed) >= shared.config.queue_limit => {
-            let device = job.model.def().device.queue();
+            let device = job.model.def().device().queue();
             (job, EngineError::QueueFull { device })
         }
         None => {

@@ -160,15 +160,15 @@ impl Watch {
 /// Whether runs of a model may ever go without a hand-off.
 ///
 /// Not where a minimum makes a request wait for others. Not where sub-graphs make the time depend
-/// on values.
+/// on values. Never scripts: they may call the server.
 fn may(model: &Model) -> bool {
     let config = &model.shared.config;
-    config.inline_runs && model.def().batch.min_size <= 1
+    config.inline_runs && !model.def().is_script() && model.def().batch().min_size <= 1
 }
 
 /// Whether requests of a model may share runs.
 fn shares(model: &Model) -> bool {
-    model.def().batch.size > 1
+    model.def().batch().size > 1
 }
 
 /// See [`crate::Engine::run_inline`].

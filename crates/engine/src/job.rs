@@ -13,10 +13,23 @@ use std::time::Duration;
 /// Inputs of a job, in order.
 pub type Inputs = SmallVec<[Arc<Tensor>; 4]>;
 
-/// A model to run once.
+/// What a run of a script has beside its tensors.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Call {
+    /// The function's name.
+    pub function: Box<[u8]>,
+    /// Names of keys that the script may touch.
+    pub keys: Vec<Vec<u8>>,
+    /// Its arguments.
+    pub args: Vec<Vec<u8>>,
+}
+
+/// A model or a script to run once.
 pub struct Request {
     /// What runs.
     pub model: Arc<Model>,
+    /// For a script: its function and words.
+    pub call: Option<Arc<Call>>,
     /// Its inputs, in order.
     pub inputs: Inputs,
     /// Number of outputs asked for.
@@ -70,6 +83,7 @@ impl std::fmt::Debug for JobHandle {
 pub(crate) struct Job {
     pub(crate) ticket: Ticket<Completion, Inputs>,
     pub(crate) model: Arc<Model>,
+    pub(crate) call: Option<Arc<Call>>,
     /// Number of inputs.
     pub(crate) inputs: usize,
     pub(crate) outputs: usize,
@@ -86,7 +100,7 @@ pub(crate) struct Job {
 impl Job {
     /// A pending job.
     pub(crate) fn new(request: Request, deadline: u64, completion: Completion) -> Self {
-        let joins = request.model.def().batch.size > 1;
+        let joins = request.model.def().batch().size > 1;
         let rows = if joins { rows_of(&request.inputs) } else { 0 };
         Self {
             rows,
@@ -95,6 +109,7 @@ impl Job {
             inputs: request.inputs.len(),
             ticket: Ticket::new(completion, request.inputs),
             model: request.model,
+            call: request.call,
             outputs: request.outputs,
             deadline,
         }

@@ -1,6 +1,6 @@
 //! Registry, model lifecycle, device queues, deadlines, statistics.
 //!
-//! A door (the Redis module, Python) makes one [`Engine`], turns definitions into [`Model`]s and
+//! A door (the Redis module, Python) makes one [`Engine`], turns definitions of models and of scripts into [`Model`]s and
 //! hands in [`Request`]s; each ends in exactly one call of its [`Completion`]. The engine knows no
 //! Redis and no framework: backends come from a [`BackendSource`], time from a [`Clock`].
 //!
@@ -54,7 +54,7 @@ pub use dag::{
 pub use engine::Engine;
 pub use error::{EngineError, Refused};
 pub use info::{Info, QueueInfo, WorkerInfo};
-pub use job::{Completion, Inputs, JobHandle, Outcome, Request};
+pub use job::{Call, Completion, Inputs, JobHandle, Outcome, Request};
 pub use model::{Model, ModelState, NameList};
 pub use registry::BackendSource;
 pub use stats::{Percentiles, RunStats, Stats, StatsView};

@@ -1,4 +1,4 @@
-//! What a model key holds.
+//! What the key of a model or of a script holds.
 
 use crate::BatchInfo;
 use crate::build::Waiter;
@@ -9,16 +9,17 @@ use crate::session::Session;
 use crate::shared::Shared;
 use crate::stats::Stats;
 use redisai_core::BackendError;
-use redisai_core::{Capabilities, Function, ModelDef, Signature, Status, ValueInfo};
+use redisai_core::{Capabilities, Definition, Function, Signature, Status, ValueInfo};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 
-/// A definition, its counters, and the session that is a cache of it.
+/// A definition, its counters, and the session that is a cache of it. A script is one too: a model with
+/// named functions, whose numbers of inputs and outputs its backend judges.
 ///
 /// [`Model::def`], [`Model::names`], [`Model::signature`] and [`Model::stats`] take no lock: a
 /// forked child calls them.
 pub struct Model {
-    def: ModelDef,
+    def: Definition,
     stats: Stats,
     short: Short,
     pub(crate) shared: Arc<Shared>,
@@ -80,7 +81,7 @@ pub(crate) struct Building {
 }
 
 impl Model {
-    pub(crate) fn new(shared: Arc<Shared>, def: ModelDef) -> Self {
+    pub(crate) fn new(shared: Arc<Shared>, def: Definition) -> Self {
         Self {
             def,
             stats: Stats::default(),
@@ -98,7 +99,7 @@ impl Model {
     }
 
     /// The definition.
-    pub fn def(&self) -> &ModelDef {
+    pub fn def(&self) -> &Definition {
         &self.def
     }
 
@@ -108,16 +109,16 @@ impl Model {
     }
 
     /// Names of the inputs and of the outputs: the definition's where it has any, else what the
-    /// model said when its session was first built; empty before.
+    /// model said when its session was first built; empty before, and for a script.
     pub fn names(&self) -> (NameList<'_>, NameList<'_>) {
+        let Some(def) = self.def.model() else {
+            return (&[], &[]);
+        };
         let (inputs, outputs): (&[_], &[_]) = match self.signature.get() {
             Some((_, (inputs, outputs))) => (inputs, outputs),
             None => (&[], &[]),
         };
-        (
-            or_else(&self.def.inputs, inputs),
-            or_else(&self.def.outputs, outputs),
-        )
+        (or_else(&def.inputs, inputs), or_else(&def.outputs, outputs))
     }
 
     /// What the model says of itself; `None` until its session was built once.
@@ -126,14 +127,15 @@ impl Model {
     }
 
     /// The number of inputs and of outputs: what the model says, or before its first build what
-    /// names there are. `None`: not known, or not fixed.
+    /// names there are. `None`: not known, or not fixed, or a script's.
     pub fn arity(&self) -> Option<(usize, usize)> {
+        let def = self.def.model()?;
         if let Some(signature) = self.signature() {
             let function = signature.functions.first()?;
             let fixed = !function.variadic_inputs && !function.variadic_outputs;
             return fixed.then_some((function.inputs.len(), function.outputs.len()));
         }
-        let (inputs, outputs) = (self.def.inputs.len(), self.def.outputs.len());
+        let (inputs, outputs) = (def.inputs.len(), def.outputs.len());
         (inputs > 0 && outputs > 0).then_some((inputs, outputs))
     }
 
@@ -156,7 +158,7 @@ impl Model {
                 .map(|name| 2 * (name.len() + size_of::<Box<[u8]>>()) + size_of::<ValueInfo>())
                 .sum()
         });
-        size_of::<Self>() - size_of::<ModelDef>() + self.def.held() + self.stats.held() + derived
+        size_of::<Self>() - size_of::<Definition>() + self.def.held() + self.stats.held() + derived
     }
 
     /// Figures of the session from its backend, such as bytes held; none without a session.
@@ -195,7 +197,7 @@ impl Model {
     /// What the engine has learned about batches of this model; `None` before its first build, or
     /// where its requests never share runs.
     pub fn batching(&self) -> Option<BatchInfo> {
-        let place = self.place.get().filter(|_| self.def.batch.size > 1)?;
+        let place = self.place.get().filter(|_| self.def.batch().size > 1)?;
         place.queue.gate().learned(place.line)
     }
 
@@ -216,12 +218,17 @@ impl Model {
         capabilities: &Capabilities,
     ) {
         self.signature.get_or_init(|| {
-            let names = names_of(&signature);
+            let script = self.def.is_script();
+            let names = if script {
+                Names::default()
+            } else {
+                names_of(&signature)
+            };
             (signature, names)
         });
         let place = self.place.get_or_init(|| {
             let wait = self.shared.config.batch_wait;
-            let policy = policy(self.def.batch, self.signature(), capabilities, wait);
+            let policy = policy(self.def.batch(), self.signature(), capabilities, wait);
             Place::new(queue, policy, capabilities.max_concurrent_runs as usize)
         });
         // The key may have gone before there was a line to tell.
@@ -251,8 +258,12 @@ impl Model {
         Some((&place.queue, place.line))
     }
 
-    /// Refuses counts that the model cannot take, with the contract's texts.
+    /// Refuses counts that the model cannot take, with the contract's texts. A script's functions
+    /// have texts of their own, which its backend knows.
     pub(crate) fn check_counts(&self, inputs: usize, outputs: usize) -> Result<(), BackendError> {
+        if self.def.is_script() {
+            return Ok(());
+        }
         let Some(function) = self.signature().and_then(|sig| sig.functions.first()) else {
             return Ok(());
         };

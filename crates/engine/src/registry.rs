@@ -139,7 +139,7 @@ impl Registry {
 
     /// Keeps a model that failed for want of its backend, to be built when that is loaded.
     pub(crate) fn adopt(&self, model: &Arc<Model>) {
-        let kind = model.def().backend;
+        let kind = model.def().backend();
         let mut orphans = lock(&self.slot(kind).orphans);
         if orphans.len() == orphans.capacity() {
             orphans.retain(|orphan| orphan.strong_count() > 0);

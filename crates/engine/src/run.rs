@@ -7,7 +7,7 @@ use crate::session::{Permit, Session};
 use crate::shared::{Shared, next_run};
 use crate::sync::guarded;
 use crate::ticket::End;
-use crate::{EngineError, Inputs, Outcome, Request, build};
+use crate::{Call, EngineError, Inputs, Outcome, Request, build};
 use redisai_core::{BackendError, Run, RunOutput, Status};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -19,6 +19,8 @@ pub(crate) struct Attempt<'a> {
     pub(crate) session: &'a Arc<Session>,
     pub(crate) inputs: &'a Inputs,
     pub(crate) outputs: usize,
+    /// For a script.
+    pub(crate) call: Option<&'a Call>,
     /// Nanoseconds of the clock; 0: never.
     pub(crate) deadline: u64,
     /// The jobs to answer if the run does not stop, those that it serves first; none for a
@@ -43,7 +45,7 @@ pub(crate) struct Attempted {
 /// error and costs the session.
 pub(crate) fn attempt(shared: &Shared, slot: &Slot, what: Attempt<'_>) -> Attempted {
     let begun = shared.clock.now();
-    let limit = shared.config.run_limit(what.model.def().backend);
+    let limit = shared.config.run_limit(what.model.def().backend());
     let until = limit.map_or(NEVER, |limit| begun.saturating_add(limit));
     slot.begin(
         what.run,
@@ -59,11 +61,11 @@ pub(crate) fn attempt(shared: &Shared, slot: &Slot, what: Attempt<'_>) -> Attemp
         id: what.run,
         deadline: first_of(what.deadline, until),
         call_context: 0,
-        function: b"",
+        function: what.call.map_or(&[], |call| &call.function),
         inputs: what.inputs,
         outputs: what.outputs,
-        keys: &[],
-        args: &[],
+        keys: what.call.map_or(&[], |call| &call.keys),
+        args: what.call.map_or(&[], |call| &call.args),
     };
     let result = guarded(|| what.session.run(&run)).unwrap_or_else(|| {
         Err(BackendError::new(
@@ -123,6 +125,7 @@ pub(crate) fn attempt_here(
             session,
             inputs: &request.inputs,
             outputs: request.outputs,
+            call: request.call.as_deref(),
             deadline,
             jobs: Jobs::new(),
             serves: 0,

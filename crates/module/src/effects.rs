@@ -3,9 +3,9 @@
 use crate::keyspace;
 use crate::park;
 use crate::server::{Ctx, Held, Words};
-use redisai_codec::{Arg, model_args, tensor_args};
+use redisai_codec::{Arg, MODELSTORE, TENSORSET, model_args, script_args, tensor_args};
 use redisai_command::Error;
-use redisai_core::{ModelDef, RunOutput, Tensor};
+use redisai_core::{Definition, RunOutput, Tensor};
 use std::ffi::CStr;
 use std::sync::Arc;
 
@@ -47,12 +47,20 @@ pub(crate) fn store_outputs(ctx: Ctx<'_>, keys: &[Held], outputs: RunOutput) -> 
 
 /// Sends the command that makes this tensor.
 fn replicate_tensor(ctx: Ctx<'_>, key: &Held, tensor: &Tensor) -> Result<(), Error> {
-    replicate(ctx, c"AI.TENSORSET", key, &tensor_args(tensor))
+    replicate(ctx, TENSORSET, key, &tensor_args(tensor))
 }
 
-/// Sends the command that makes this model, in the form of RedisAI 1.2.
-pub(crate) fn replicate_model(ctx: Ctx<'_>, key: &Held, model: &ModelDef) -> Result<(), Error> {
-    replicate(ctx, c"AI.MODELSTORE", key, &model_args(model, u64::MAX))
+/// Sends the command that makes this model or script, in the form of RedisAI 1.2.
+pub(crate) fn replicate_definition(
+    ctx: Ctx<'_>,
+    key: &Held,
+    def: &Definition,
+) -> Result<(), Error> {
+    let (command, args) = match def {
+        Definition::Model(model) => (MODELSTORE, model_args(model, u64::MAX)),
+        Definition::Script(script) => script_args(script),
+    };
+    replicate(ctx, command, key, &args)
 }
 
 fn replicate(ctx: Ctx<'_>, command: &CStr, key: &Held, args: &[Arg<'_>]) -> Result<(), Error> {

@@ -204,7 +204,7 @@ extern "C" fn key_event(
         let Some(key) = key else { return OK };
         match change {
             Change::Went => state().index().forget(ctx.db(), key.bytes()),
-            Change::Came if keyspace::peek_model(ctx, key.raw()).is_some() => {
+            Change::Came if keyspace::peek(ctx, key.raw()).is_some() => {
                 state().index().seen(ctx.db(), key.bytes());
             }
             Change::Came => {}

@@ -1,7 +1,7 @@
-//! Where models are: the names under which they were last seen, by database.
+//! Where models and scripts are: the names under which they were last seen, by database.
 //!
 //! A scan of the whole keyspace would be right too and needs no index, but takes a time that grows
-//! with everything else that is stored. The index may hold names that no longer hold a model
+//! with everything else that is stored. The index may hold names that no longer hold one
 //! (overwritten by another type, say): whoever lists opens each key and forgets those. It never lacks
 //! one: a store, a load from a file and the events of a rename, move, copy and restore add a name.
 //! The events of a deletion take it out, so that names do not pile up where nobody lists.
@@ -19,7 +19,7 @@ pub(crate) struct Index {
 }
 
 impl Index {
-    /// A model was seen here.
+    /// A model or a script was seen here.
     pub(crate) fn seen(&mut self, db: i32, name: &[u8]) {
         if self.partial {
             return;
@@ -30,7 +30,7 @@ impl Index {
         }
     }
 
-    /// A model was loaded under this name, in a database that is not known.
+    /// One was loaded under this name, in a database that is not known.
     pub(crate) fn loaded(&mut self, name: &[u8]) {
         if self.partial {
             return;
@@ -38,7 +38,7 @@ impl Index {
         self.unplaced.insert(name.into());
     }
 
-    /// No model is here any more. Unplaced names stay: they may be of another database.
+    /// None is here any more. Unplaced names stay: they may be of another database.
     pub(crate) fn forget(&mut self, db: i32, name: &[u8]) {
         if let Some(names) = self.databases.get_mut(&db) {
             names.remove(name);

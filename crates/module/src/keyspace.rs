@@ -1,11 +1,11 @@
-//! Tensors and models in keys: typed lookups and stores.
+//! Tensors, models and scripts in keys: typed lookups and stores.
 
 use crate::release;
 use crate::server::{Arg, Ctx, Key, Kind, raw};
 use crate::state::state;
 use crate::types::{from_value, into_value, share_value};
 use redisai_command::Error;
-use redisai_core::Tensor;
+use redisai_core::{Definition, Tensor};
 use redisai_engine::Model;
 use std::ffi::CStr;
 use std::sync::Arc;
@@ -34,25 +34,51 @@ pub(crate) fn tensor(ctx: Ctx<'_>, key: Arg<'_>) -> Result<Arc<Tensor>, Error> {
 
 /// The model of a key.
 pub(crate) fn model(ctx: Ctx<'_>, key: Arg<'_>) -> Result<Arc<Model>, Error> {
-    lookup(ctx, key.raw(), model_type(), Error::ModelKeyEmpty)
+    lookup(ctx, key.raw(), Family::Model.kind(), Error::ModelKeyEmpty)
 }
 
-/// Whether a key holds a script.
-pub(crate) fn script(ctx: Ctx<'_>, key: Arg<'_>) -> Result<(), Error> {
-    // No key can hold one yet: whatever is there is of another type.
-    match Key::read(ctx, key.raw()).kind(std::ptr::null_mut()) {
-        Kind::Empty => Err(Error::ScriptKeyEmpty),
-        Kind::Ours(_) | Kind::Other => Err(Error::WrongType),
+/// The script of a key.
+pub(crate) fn script(ctx: Ctx<'_>, key: Arg<'_>) -> Result<Arc<Model>, Error> {
+    lookup(ctx, key.raw(), Family::Script.kind(), Error::ScriptKeyEmpty)
+}
+
+/// The two types whose keys hold an engine's model.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Family {
+    Model,
+    Script,
+}
+
+impl Family {
+    fn kind(self) -> *mut raw::RedisModuleType {
+        let of = match self {
+            Self::Model => &state().model_type,
+            Self::Script => &state().script_type,
+        };
+        of.load(Ordering::Relaxed)
+    }
+
+    /// The family of what a definition makes.
+    pub(crate) fn of(def: &Definition) -> Self {
+        if def.is_script() {
+            Self::Script
+        } else {
+            Self::Model
+        }
     }
 }
 
-/// The model of a key by name, without counting as a use of it.
-pub(crate) fn peek_model(ctx: Ctx<'_>, name: *mut raw::RedisModuleString) -> Option<Arc<Model>> {
-    match Key::peek(ctx, name).kind(model_type()) {
-        // SAFETY: as in `lookup`.
-        Kind::Ours(value) => Some(unsafe { share_value(value) }),
-        Kind::Empty | Kind::Other => None,
-    }
+/// The model or script of a key by name, without counting as a use of it.
+pub(crate) fn peek(ctx: Ctx<'_>, name: *mut raw::RedisModuleString) -> Option<Arc<Model>> {
+    let key = Key::peek(ctx, name);
+    let families = [Family::Model, Family::Script].into_iter();
+    families
+        .map(|family| key.kind(family.kind()))
+        .find_map(|kind| match kind {
+            // SAFETY: as in `lookup`.
+            Kind::Ours(value) => Some(unsafe { share_value(value) }),
+            Kind::Empty | Kind::Other => None,
+        })
 }
 
 /// Whether a tensor may be stored here: the key is empty or holds one.
@@ -60,9 +86,13 @@ pub(crate) fn accepts_tensor(ctx: Ctx<'_>, key: *mut raw::RedisModuleString) -> 
     accepts(ctx, key, tensor_type())
 }
 
-/// Whether a model may be stored here.
-pub(crate) fn accepts_model(ctx: Ctx<'_>, key: *mut raw::RedisModuleString) -> Result<(), Error> {
-    accepts(ctx, key, model_type())
+/// Whether a model, or a script, may be stored here.
+pub(crate) fn accepts_model(
+    ctx: Ctx<'_>,
+    key: *mut raw::RedisModuleString,
+    def: &Definition,
+) -> Result<(), Error> {
+    accepts(ctx, key, Family::of(def).kind())
 }
 
 fn accepts(
@@ -90,30 +120,38 @@ pub(crate) fn store_tensor(
     Ok(())
 }
 
-/// Stores a model, in place of one that is there.
+/// Stores a model or a script, in place of one that is there.
 pub(crate) fn store_model(
     ctx: Ctx<'_>,
     key: *mut raw::RedisModuleString,
     name: &[u8],
     model: Arc<Model>,
 ) -> Result<(), Error> {
-    let old = store(ctx, key, model_type(), model, Error::CouldNotSaveModel)?;
+    let family = Family::of(model.def());
+    let (refused, event) = match family {
+        Family::Model => (Error::CouldNotSaveModel, c"ai.modelstore"),
+        Family::Script => (Error::CouldNotSaveScript, c"ai.scriptstore"),
+    };
+    let old = store(ctx, key, family.kind(), model, refused)?;
     if let Some(old) = old {
         // The last reference hands the session to the engine's reaper by itself.
         old.key_gone();
     }
     state().index().seen(ctx.db(), name);
-    notify(ctx, c"ai.modelstore", key);
+    notify(ctx, event, key);
     Ok(())
 }
 
-/// Deletes a model's key.
-pub(crate) fn delete_model(ctx: Ctx<'_>, key: Arg<'_>) -> Result<(), Error> {
-    model(ctx, key)?;
+/// Deletes the key of a model or of a script.
+pub(crate) fn delete(ctx: Ctx<'_>, key: Arg<'_>, family: Family) -> Result<(), Error> {
+    let event = match family {
+        Family::Model => model(ctx, key).map(|_| c"ai.modeldel"),
+        Family::Script => script(ctx, key).map(|_| c"ai.scriptdel"),
+    }?;
     Key::write(ctx, key.raw()).delete();
     state().index().forget(ctx.db(), key.bytes());
     ctx.notify(raw::REDISMODULE_NOTIFY_GENERIC, c"del", key.raw());
-    notify(ctx, c"ai.modeldel", key.raw());
+    notify(ctx, event, key.raw());
     Ok(())
 }
 
@@ -148,8 +186,4 @@ fn notify(ctx: Ctx<'_>, event: &CStr, key: *mut raw::RedisModuleString) {
 
 fn tensor_type() -> *mut raw::RedisModuleType {
     state().tensor_type.load(Ordering::Relaxed)
-}
-
-fn model_type() -> *mut raw::RedisModuleType {
-    state().model_type.load(Ordering::Relaxed)
 }

@@ -178,6 +178,8 @@ fn register(ctx: Ctx<'_>, state: &State) -> Option<()> {
     state.tensor_type.store(tensor.as_ptr(), Ordering::Relaxed);
     let model = types::register_model(ctx)?;
     state.model_type.store(model.as_ptr(), Ordering::Relaxed);
+    let script = types::register_script(ctx)?;
+    state.script_type.store(script.as_ptr(), Ordering::Relaxed);
     commands::register(ctx)?;
     events::subscribe(ctx).then_some(())
 }

@@ -1,4 +1,4 @@
-//! Where models are while a whole data set is being loaded.
+//! Where models and scripts are while a whole data set is being loaded.
 //!
 //! A replica with `repl-diskless-load swapdb` has two data sets at a time: the one that it serves and
 //! the one that comes. From 7.0 on what comes is loaded aside and takes the place of the other at the
@@ -31,9 +31,9 @@ pub(crate) enum Aside {
 /// Whether a whole data set is being loaded: not a key by `RESTORE`.
 static LOADING: AtomicBool = AtomicBool::new(false);
 
-/// A model was read from a file, a primary or a payload under this name; `None`: the server does not
+/// A model or a script was read from a file, a primary or a payload under this name; `None`: the server does not
 /// say in which database.
-pub(crate) fn model_seen(db: Option<i32>, name: &[u8]) {
+pub(crate) fn seen(db: Option<i32>, name: &[u8]) {
     if let Aside::Coming(index) = &mut *state().aside() {
         add(index, db, name);
     } else {
@@ -127,7 +127,7 @@ fn place(ctx: Ctx<'_>) {
     // The server refuses the first number that is none of a database.
     for db in (0..i32::MAX).take_while(|&db| ctx.select(db)) {
         for key in &keys {
-            if keyspace::peek_model(ctx, key.raw()).is_some() {
+            if keyspace::peek(ctx, key.raw()).is_some() {
                 state().index().seen(db, key.bytes());
             }
         }

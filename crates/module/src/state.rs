@@ -15,7 +15,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Everything that lives as long as the server.
 pub(crate) struct State {
-    /// Runs models.
+    /// Runs models and scripts.
     pub(crate) engine: Engine,
     /// Finds and loads backend libraries.
     pub(crate) loader: Arc<Loader>,
@@ -27,7 +27,9 @@ pub(crate) struct State {
     pub(crate) tensor_type: AtomicPtr<raw::RedisModuleType>,
     /// The registered type `AI__MODEL`.
     pub(crate) model_type: AtomicPtr<raw::RedisModuleType>,
-    /// `AI._MODELSCAN` has warned that it is experimental.
+    /// The registered type `AI_SCRIPT`.
+    pub(crate) script_type: AtomicPtr<raw::RedisModuleType>,
+    /// A scan has warned that it is experimental.
     pub(crate) scan_warned: AtomicBool,
     index: Mutex<Index>,
     aside: Mutex<Aside>,
@@ -90,6 +92,7 @@ pub(crate) fn install(engine: Engine, loader: Arc<Loader>, options: LoadOptions)
         options,
         tensor_type: AtomicPtr::default(),
         model_type: AtomicPtr::default(),
+        script_type: AtomicPtr::default(),
         scan_warned: AtomicBool::new(false),
         index: Mutex::default(),
         aside: Mutex::default(),
@@ -100,7 +103,7 @@ pub(crate) fn install(engine: Engine, loader: Arc<Loader>, options: LoadOptions)
 }
 
 impl State {
-    /// Where models are.
+    /// Where models and scripts are.
     pub(crate) fn index(&self) -> MutexGuard<'_, Index> {
         self.index.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -1,4 +1,4 @@
-//! The names of a database's models by a walk over all of its keys: where the index cannot be kept.
+//! The names of a database's models and scripts by a walk over all of its keys: where the index cannot be kept.
 //!
 //! Valkey before 9.1 selects a notification's database for the client that runs the command and
 //! does not select the old one again, once any module listens: after `MOVE` or `COPY … DB` the
@@ -20,7 +20,7 @@ pub(crate) fn may_listen(ctx: Ctx<'_>) -> bool {
 }
 
 /// The names in the selected database, in byte order, each once.
-pub(crate) fn model_names(ctx: Ctx<'_>) -> Vec<Box<[u8]>> {
+pub(crate) fn names(ctx: Ctx<'_>) -> Vec<Box<[u8]>> {
     let mut names = Names::new();
     // SAFETY: the context is valid; the cursor is destroyed once; the callback gets the set and
     // runs only inside of these calls.
@@ -46,10 +46,10 @@ extern "C" fn seen(
 ) {
     guard::run("scan", (), || {
         // SAFETY: the open key of the callback, or null; another one's type is null.
-        let other = !key.is_null()
-            && unsafe { rm!(RedisModule_ModuleTypeGetType(key)) }
-                != state().model_type.load(Ordering::Relaxed);
-        // SAFETY: the set of `model_names`, which waits meanwhile; the name is valid here.
+        let of = (!key.is_null()).then(|| unsafe { rm!(RedisModule_ModuleTypeGetType(key)) });
+        let ours = [&state().model_type, &state().script_type];
+        let other = of.is_some_and(|of| ours.iter().all(|one| one.load(Ordering::Relaxed) != of));
+        // SAFETY: the set of `names`, which waits meanwhile; the name is valid here.
         let (names, name) = unsafe { (names.cast::<Names>().as_mut(), Arg::new(name)) };
         if let (false, Some(names), Some(name)) = (other, names, name) {
             names.insert(name.bytes().into());

@@ -2,8 +2,7 @@
 
 use super::*;
 
-/// Error texts of the contract (`redisai-behaviour.md` 1.1 to 1.18, without what stores of scripts
-/// and the engine add), copied from it.
+/// Error texts of the contract (`redisai-behaviour.md` 1.1 to 1.18, without what the engine adds), copied from it.
 const CONTRACT: &str = "\
 WRONGTYPE Operation against a key holding the wrong kind of value
 ERR invalid data type
@@ -56,6 +55,9 @@ ERR BACKENDSPATH: missing path argument
 ERR MODEL_CHUNK_SIZE: invalid chunk size
 ERR MODEL_CHUNK_SIZE: missing chunk size
 ERR unsupported subcommand
+ERR Insufficient arguments, missing script entry points
+ERR Non numeric entry points number provided to AI.SCRIPTSTORE command
+ERR Insufficient arguments, missing script SOURCE
 ERR script key is empty
 ERR function name not specified
 ERR KEYS or INPUTS scope must be provided first for AI.SCRIPTEXECUTE command

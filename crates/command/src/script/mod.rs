@@ -1,6 +1,9 @@
 //! `AI.SCRIPTEXECUTE`; `AI.SCRIPTRUN` gives the same value.
 
 mod deprecated;
+mod store;
+#[cfg(test)]
+mod store_tests;
 #[cfg(test)]
 mod tests;
 
@@ -9,6 +12,7 @@ use crate::run::timeout;
 use crate::{Error, number};
 use smallvec::SmallVec;
 use std::ops::Range;
+pub use store::{ScriptDel, ScriptGet, ScriptScan, ScriptStore};
 
 /// A checked `AI.SCRIPTEXECUTE` or `AI.SCRIPTRUN`: indices of its arguments.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

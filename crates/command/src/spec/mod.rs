@@ -3,6 +3,7 @@
 mod dag;
 mod model;
 mod other;
+mod script;
 mod tensor;
 #[cfg(test)]
 mod tests;
@@ -229,7 +230,7 @@ impl ArgSpec {
 }
 
 /// Every command that this build has.
-pub static COMMANDS: [&CommandSpec; 15] = [
+pub static COMMANDS: [&CommandSpec; 22] = [
     &tensor::SET,
     &tensor::GET,
     &model::STORE,
@@ -239,6 +240,13 @@ pub static COMMANDS: [&CommandSpec; 15] = [
     &model::EXECUTE,
     &model::RUN,
     &model::SCAN,
+    &script::STORE,
+    &script::SET,
+    &script::GET,
+    &script::DEL,
+    &script::EXECUTE,
+    &script::RUN,
+    &script::SCAN,
     &dag::EXECUTE,
     &dag::EXECUTE_RO,
     &dag::RUN,

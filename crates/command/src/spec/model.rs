@@ -12,7 +12,7 @@ pub(super) const COUNTED: Find = Find::KeyNum {
 /// The next argument: more follow, but no range ends at a keyword.
 pub(super) const NEXT: Find = Find::Range { last: 0, step: 1 };
 /// All arguments to the end.
-const TO_END: Find = Find::Range { last: -1, step: 1 };
+pub(super) const TO_END: Find = Find::Range { last: -1, step: 1 };
 
 const BACKEND: ArgSpec = ArgSpec::one_of(
     "backend",
@@ -23,8 +23,8 @@ const BACKEND: ArgSpec = ArgSpec::one_of(
         ArgSpec::word("onnx", "ONNX"),
     ],
 );
-const DEVICE: ArgSpec = ArgSpec::string("device");
-const TAG: ArgSpec = ArgSpec::string("tag").token("TAG").optional();
+pub(super) const DEVICE: ArgSpec = ArgSpec::string("device");
+pub(super) const TAG: ArgSpec = ArgSpec::string("tag").token("TAG").optional();
 const BATCH: ArgSpec = ArgSpec::block(
     "batching",
     &[
@@ -43,7 +43,7 @@ const BATCH: ArgSpec = ArgSpec::block(
 )
 .optional();
 const BLOB: ArgSpec = ArgSpec::string("blob").token("BLOB").multiple();
-const TIMEOUT: ArgSpec = ArgSpec::integer("milliseconds").token("TIMEOUT").optional();
+pub(super) const TIMEOUT: ArgSpec = ArgSpec::integer("milliseconds").token("TIMEOUT").optional();
 
 pub(super) static STORE: CommandSpec = CommandSpec {
     name: "ai.modelstore",
@@ -217,7 +217,7 @@ pub(super) static SCAN: CommandSpec = CommandSpec {
     keys: KeyRule::None,
     key_specs: &[],
     summary: "Lists the models of the selected database with their tags. Experimental.",
-    complexity: "O(N) in the number of models.",
+    complexity: "O(N) in the number of models and scripts.",
     since: "1.0.0",
     history: &[],
     args: &[],

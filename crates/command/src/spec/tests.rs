@@ -3,7 +3,7 @@
 use super::*;
 
 /// The registration table of the contract (1.0): flags and static key positions.
-const CONTRACT: [(&str, &str, (i32, i32, i32)); 15] = [
+const CONTRACT: [(&str, &str, (i32, i32, i32)); 22] = [
     ("ai.tensorset", "write deny-oom", (1, 1, 1)),
     ("ai.tensorget", "readonly", (1, 1, 1)),
     ("ai.modelstore", "write deny-oom", (1, 1, 1)),
@@ -13,6 +13,13 @@ const CONTRACT: [(&str, &str, (i32, i32, i32)); 15] = [
     ("ai.modelexecute", "write deny-oom getkeys-api", (4, 4, 1)),
     ("ai.modelrun", "write deny-oom getkeys-api", (3, 3, 1)),
     ("ai._modelscan", "readonly", (0, 0, 0)),
+    ("ai.scriptstore", "write deny-oom", (1, 1, 1)),
+    ("ai.scriptset", "write deny-oom", (1, 1, 1)),
+    ("ai.scriptget", "readonly", (1, 1, 1)),
+    ("ai.scriptdel", "write", (1, 1, 1)),
+    ("ai.scriptexecute", "write deny-oom getkeys-api", (5, 5, 1)),
+    ("ai.scriptrun", "write deny-oom getkeys-api", (4, 4, 1)),
+    ("ai._scriptscan", "readonly", (0, 0, 0)),
     ("ai.dagexecute", "write deny-oom getkeys-api", (3, 3, 1)),
     ("ai.dagexecute_ro", "readonly getkeys-api", (3, 3, 1)),
     ("ai.dagrun", "write deny-oom getkeys-api", (3, 3, 1)),

@@ -1,13 +1,13 @@
 //! A DAG of several operations while it runs.
 
-use super::progress::{Progress, Step};
+use super::progress::{Progress, Step, Wires};
 use super::{DagCompletion, DagOutcome, DagRequest, DagResult, ended_early, finish};
 use crate::engine::place;
 use crate::job::{Job, complete};
 use crate::shared::Shared;
 use crate::sync::{Mutex, MutexGuard, lock};
 use crate::ticket::End;
-use crate::{Inputs, Model, Outcome, Request};
+use crate::{Call, Inputs, Model, Outcome, Request};
 use redisai_core::Tensor;
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
@@ -16,7 +16,8 @@ use std::sync::Arc;
 /// A DAG of several operations, or of none.
 pub(super) struct Dag {
     shared: Arc<Shared>,
-    models: Vec<Arc<Model>>,
+    /// What each operation runs.
+    models: Vec<(Arc<Model>, Option<Arc<Call>>)>,
     /// Nanoseconds of the clock; 0: never.
     deadline: u64,
     state: Mutex<State>,
@@ -38,7 +39,14 @@ impl Dag {
         let (models, wiring): (Vec<_>, Vec<_>) = request
             .ops
             .into_iter()
-            .map(|op| (op.model, (op.inputs, op.outputs)))
+            .map(|op| {
+                let wires = Wires {
+                    inputs: op.inputs,
+                    outputs: op.outputs,
+                    ordered: op.model.def().is_script(),
+                };
+                ((op.model, op.call), wires)
+            })
             .unzip();
         let (progress, step) = Progress::new(request.slots, wiring.into_iter());
         let dag = Arc::new(Self {
@@ -56,7 +64,7 @@ impl Dag {
 
     /// Hands in an operation that is ready, unless it does not count any more.
     fn hand_in(self: &Arc<Self>, position: usize) {
-        let Some(model) = self.models.get(position) else {
+        let Some((model, call)) = self.models.get(position) else {
             return;
         };
         let mut state = lock(&self.state);
@@ -67,6 +75,7 @@ impl Dag {
         let job = state.progress.start(position, |inputs, outputs| {
             let request = Request {
                 model: Arc::clone(model),
+                call: call.clone(),
                 inputs,
                 outputs,
                 timeout: None,
@@ -158,7 +167,8 @@ impl Dag {
 impl Drop for Dag {
     fn drop(&mut self) {
         // It may be a worker that lets go last; destroying a model takes long.
-        for model in self.models.drain(..).filter_map(Arc::into_inner) {
+        let models = self.models.drain(..).map(|(model, _)| model);
+        for model in models.filter_map(Arc::into_inner) {
             self.shared.reaper.push(Box::new(model));
         }
     }

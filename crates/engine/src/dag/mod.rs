@@ -10,7 +10,7 @@ mod one;
 mod progress;
 
 use crate::sync::guarded;
-use crate::{Engine, JobHandle, Model};
+use crate::{Call, Engine, JobHandle, Model};
 use flight::Dag;
 pub use progress::{InputSlots, OutputSlots};
 use redisai_core::{BackendError, Tensor};
@@ -32,10 +32,13 @@ pub struct DagRequest {
     pub timeout: Option<Duration>,
 }
 
-/// A model to run inside a DAG.
+/// A model or a script to run inside a DAG. Scripts run one after the other, in order of position: they may
+/// do more than their tensors show.
 pub struct DagOp {
     /// What runs.
     pub model: Arc<Model>,
+    /// For a script: its function and words.
+    pub call: Option<Arc<Call>>,
     /// Slots that it reads, in the order of its inputs.
     pub inputs: InputSlots,
     /// Slots that it writes, in the order of its outputs. No other operation writes them.

@@ -70,6 +70,7 @@ fn request(op: &DagOp, slots: &Slots, timeout: Option<Duration>) -> Option<Reque
     let read = |&slot: &usize| slots.get(slot)?.clone();
     Some(Request {
         model: Arc::clone(&op.model),
+        call: op.call.clone(),
         inputs: op.inputs.iter().map(read).collect::<Option<Inputs>>()?,
         outputs: op.outputs.len(),
         timeout,

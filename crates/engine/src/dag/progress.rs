@@ -15,6 +15,14 @@ pub type InputSlots = SmallVec<[usize; 4]>;
 /// Slots that an operation writes.
 pub type OutputSlots = SmallVec<[usize; 2]>;
 
+/// Where an operation stands among the slots.
+pub(crate) struct Wires {
+    pub(crate) inputs: InputSlots,
+    pub(crate) outputs: OutputSlots,
+    /// It begins when the ordered one before it has ended, with or without a tensor between them.
+    pub(crate) ordered: bool,
+}
+
 /// The operations and slots of a DAG. `T` is a tensor, `J` a job in flight.
 pub(crate) struct Progress<T, J> {
     slots: Vec<Option<T>>,
@@ -32,9 +40,10 @@ pub(crate) struct Progress<T, J> {
 struct Op<J> {
     inputs: InputSlots,
     outputs: OutputSlots,
-    /// Inputs that are not there yet. An order among operations without a tensor between them (scripts)
-    /// would count here too.
+    /// Inputs that are not there yet, and one more while the ordered operation before it goes on.
     missing: usize,
+    /// The ordered operation behind it, if it is one itself.
+    next: Option<usize>,
     stage: Stage<J>,
 }
 
@@ -61,7 +70,7 @@ impl<T: Clone, J: Clone> Progress<T, J> {
     /// An input that no earlier operation writes and that is not filled fails its operation.
     pub(crate) fn new(
         slots: Vec<Option<T>>,
-        ops: impl ExactSizeIterator<Item = (InputSlots, OutputSlots)>,
+        ops: impl ExactSizeIterator<Item = Wires>,
     ) -> (Self, Step<J>) {
         let count = ops.len();
         let mut this = Self {
@@ -74,9 +83,10 @@ impl<T: Clone, J: Clone> Progress<T, J> {
         };
         let mut written = vec![false; this.slots.len()];
         let mut bad = None;
-        for (position, (inputs, outputs)) in ops.enumerate() {
+        let mut last: Option<usize> = None;
+        for (position, wires) in ops.enumerate() {
             let mut missing = 0;
-            for &slot in &inputs {
+            for &slot in &wires.inputs {
                 if matches!(this.slots.get(slot), Some(Some(_))) {
                     continue;
                 }
@@ -86,15 +96,23 @@ impl<T: Clone, J: Clone> Progress<T, J> {
                     _ => bad = bad.or(Some(position)),
                 }
             }
-            for &slot in &outputs {
+            for &slot in &wires.outputs {
                 if let Some(written) = written.get_mut(slot) {
                     *written = true;
                 }
             }
+            if wires.ordered
+                && let Some(before) = last.replace(position)
+                && let Some(before) = this.ops.get_mut(before)
+            {
+                before.next = Some(position);
+                missing += 1;
+            }
             this.ops.push(Op {
-                inputs,
-                outputs,
+                inputs: wires.inputs,
+                outputs: wires.outputs,
                 missing,
+                next: None,
                 stage: Stage::Waiting,
             });
         }
@@ -154,7 +172,9 @@ impl<T: Clone, J: Clone> Progress<T, J> {
         self.left -= 1;
         match result {
             Ok(tensors) => {
-                let outputs = op.outputs.clone();
+                let (outputs, next) = (op.outputs.clone(), op.next);
+                next.into_iter()
+                    .for_each(|next| self.one_less(next, &mut step));
                 for (slot, tensor) in outputs.into_iter().zip(tensors) {
                     self.fill(slot, tensor, &mut step);
                 }
@@ -178,13 +198,20 @@ impl<T: Clone, J: Clone> Progress<T, J> {
         let filled = tensor.is_some();
         *place = tensor;
         for reader in readers {
-            if !filled {
+            if filled {
+                self.one_less(reader, step);
+            } else {
                 self.fail(reader, no_tensor(), step);
-            } else if let Some(op) = self.ops.get_mut(reader) {
-                op.missing -= 1;
-                if op.missing == 0 {
-                    step.ready.push(reader);
-                }
+            }
+        }
+    }
+
+    /// Something that an operation waited for is there.
+    fn one_less(&mut self, position: usize, step: &mut Step<J>) {
+        if let Some(op) = self.ops.get_mut(position) {
+            op.missing -= 1;
+            if op.missing == 0 {
+                step.ready.push(position);
             }
         }
     }

@@ -1,10 +1,10 @@
 //! Any DAG, against a plain interpreter that runs the operations one after the other.
 
-use super::progress::{Progress, Step, no_tensor};
+use super::progress::{Progress, Step, Wires, no_tensor};
 use super::tests::op;
 use super::*;
 use crate::Config;
-use crate::tests::{PATIENCE, Rig, def, tensor};
+use crate::tests::{PATIENCE, Rig, def, script, tensor};
 use proptest::prelude::*;
 use redisai_core::{BackendKind, Status};
 use std::sync::mpsc::channel;
@@ -23,6 +23,8 @@ enum Does {
 struct Plan {
     does: Does,
     device: usize,
+    /// It is a script.
+    ordered: bool,
     inputs: Vec<usize>,
     outputs: usize,
 }
@@ -38,24 +40,27 @@ fn plans(most: usize) -> impl Strategy<Value = Vec<Plan>> {
     let plan = (
         does,
         0..2_usize,
+        proptest::bool::weighted(0.3),
         proptest::collection::vec(any::<prop::sample::Index>(), 0..4),
         1..3_usize,
     );
     proptest::collection::vec(plan, 0..most).prop_map(|drawn| {
         let mut slots = FILLED;
-        let plan = |(does, device, inputs, outputs): (_, _, Vec<prop::sample::Index>, _)| {
-            let outputs = if does == Does::Mix { outputs } else { 1 };
-            // One that gives nothing reads nothing.
-            let inputs = inputs.iter().filter(|_| does != Does::Nothing);
-            let inputs = inputs.map(|index| index.index(slots)).collect();
-            slots += outputs;
-            Plan {
-                does,
-                device,
-                inputs,
-                outputs,
-            }
-        };
+        let plan =
+            |(does, device, ordered, inputs, outputs): (_, _, _, Vec<prop::sample::Index>, _)| {
+                let outputs = if does == Does::Mix { outputs } else { 1 };
+                // One that gives nothing reads nothing.
+                let inputs = inputs.iter().filter(|_| does != Does::Nothing);
+                let inputs = inputs.map(|index| index.index(slots)).collect();
+                slots += outputs;
+                Plan {
+                    does,
+                    device,
+                    ordered,
+                    inputs,
+                    outputs,
+                }
+            };
         drawn.into_iter().map(plan).collect()
     })
 }
@@ -109,12 +114,16 @@ fn ends(ops: &[OpEnd]) -> Vec<Result<(), String>> {
     run.collect()
 }
 
-fn wiring(plans: &[Plan]) -> Vec<(InputSlots, OutputSlots)> {
+fn wiring(plans: &[Plan]) -> Vec<Wires> {
     let mut next = FILLED;
     let wire = |plan: &Plan| {
         let outputs = (next..next + plan.outputs).collect();
         next += plan.outputs;
-        (plan.inputs.iter().copied().collect(), outputs)
+        Wires {
+            inputs: plan.inputs.iter().copied().collect(),
+            outputs,
+            ordered: plan.ordered,
+        }
     };
     plans.iter().map(wire).collect()
 }
@@ -130,6 +139,7 @@ fn drive(plans: &[Plan], draw: &mut dyn FnMut(usize) -> usize) -> (DagResultOf, 
     let (mut progress, first) = Progress::<i64, usize>::new(slots, wiring.into_iter());
     let mut running: Vec<(usize, Vec<i64>)> = Vec::new();
     let mut overs = 0;
+    let mut last_ordered = None;
     let mut follow = |step: Step<usize>,
                       running: &mut Vec<(usize, Vec<i64>)>,
                       progress: &mut Progress<i64, usize>| {
@@ -143,6 +153,12 @@ fn drive(plans: &[Plan], draw: &mut dyn FnMut(usize) -> usize) -> (DagResultOf, 
             });
             assert_eq!(job, Some(position));
             assert_eq!(progress.start(position, |_, _| 0), None, "started twice");
+            if plans[position].ordered {
+                assert!(last_ordered < Some(position), "not in order");
+                let others = running.iter().filter(|(other, _)| plans[*other].ordered);
+                assert_eq!(others.count(), 0, "two at a time");
+                last_ordered = Some(position);
+            }
             running.push((position, read));
         }
         overs
@@ -203,7 +219,7 @@ proptest! {
     ) {
         let rig = Rig::with(Config { threads_per_queue: workers, ..Config::default() });
         rig.backends.set_most_runs(most_runs);
-        let ops = plans.iter().zip(wiring(&plans)).map(|(plan, (inputs, outputs))| {
+        let ops = plans.iter().zip(wiring(&plans)).map(|(plan, Wires { inputs, outputs, .. })| {
             let verb = match plan.does {
                 Does::Mix => "mix",
                 Does::Fail => "fail",
@@ -211,7 +227,12 @@ proptest! {
             };
             let blob = format!("{verb} {} {}", inputs.len(), outputs.len());
             let device = ["CPU", "CPU:1"][plan.device];
-            op(&rig.engine.model(def(BackendKind::Onnx, &blob, device)), &inputs, &outputs)
+            let model = if plan.ordered {
+                rig.engine.model(script(&blob, device))
+            } else {
+                rig.engine.model(def(BackendKind::Onnx, &blob, device))
+            };
+            op(&model, &inputs, &outputs)
         });
         let mut slots: Slots = filled().iter().map(|dim| Some(tensor(&[dim.unwrap()]))).collect();
         slots.resize(FILLED + plans.iter().map(|plan| plan.outputs).sum::<usize>(), None);

@@ -12,6 +12,7 @@ use std::sync::mpsc::{Receiver, channel};
 
 pub(super) fn op(model: &Arc<Model>, inputs: &[usize], outputs: &[usize]) -> DagOp {
     DagOp {
+        call: None,
         model: Arc::clone(model),
         inputs: inputs.iter().copied().collect(),
         outputs: outputs.iter().copied().collect(),

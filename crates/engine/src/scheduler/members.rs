@@ -92,6 +92,7 @@ impl Together<'_> {
                 session: self.session,
                 inputs,
                 outputs: first.job.outputs,
+                call: None,
                 deadline: latest(live.iter().map(|member| member.job.deadline)),
                 jobs: self.jobs(&part),
                 serves: count,
@@ -155,7 +156,7 @@ impl Together<'_> {
                     Ok(_) if !member.job.ticket.pending() => Ok(RunOutput::new()),
                     Ok(outputs) => rows::slice(outputs, start, member.job.rows),
                     Err(Some(error)) => Err(error.clone()),
-                    Err(None) => Err(rows::wrong_rows(member.job.model.def().backend)),
+                    Err(None) => Err(rows::wrong_rows(member.job.model.def().backend())),
                 };
                 (member, result)
             })

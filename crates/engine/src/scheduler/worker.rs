@@ -177,6 +177,7 @@ fn run(
             session,
             inputs: &inputs,
             outputs: job.outputs,
+            call: job.call.as_deref(),
             deadline: job.deadline,
             jobs: SmallVec::from_buf([Arc::clone(&job)]),
             serves: 1,

@@ -24,6 +24,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// | `loops` | says that it has sub-graphs | as `echo` |
 /// | `hold` | | waits for [`FakeBackends::release`]; a cancel ends it |
 /// | `stuck` | | waits for [`FakeBackends::release`], whatever is cancelled |
+/// | `say` | | fails with the function's name, the keys and the arguments |
 /// | `fail` | | fails |
 /// | `picky` | | fails if a byte of the first input is 255; else if one is 254 as `hold`, if one is 253 as `stuck` |
 /// | `fold` | | outputs of one row, whatever comes in |

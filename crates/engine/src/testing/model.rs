@@ -15,7 +15,7 @@ pub(super) struct FakeModel {
 
 impl FakeModel {
     fn act(&self, run: &Run<'_>) -> Result<RunOutput, BackendError> {
-        let error = |status, text| Err(BackendError::new(status, text));
+        let error = |status, text: &str| Err(BackendError::new(status, text.to_owned()));
         match self.verb.as_str() {
             "hold" if self.owner.take_release(Some(run.id)).is_none() => {
                 error(Status::Cancelled, "stopped")
@@ -34,6 +34,7 @@ impl FakeModel {
             "fold" => Ok((0..run.outputs).map(|_| one_row()).collect()),
             "memory" => error(Status::NoMemory, "there is no memory"),
             "nothing" => Ok((0..run.outputs).map(|_| None).collect()),
+            "say" => error(Status::RunFailed, &said(run)),
             "fail" => error(Status::RunFailed, "it failed"),
             "poison" => error(Status::Poisoned, "it is poisoned"),
             "panic" => std::panic::panic_any("a run panics"),
@@ -42,6 +43,13 @@ impl FakeModel {
                 .collect()),
         }
     }
+}
+
+fn said(run: &Run<'_>) -> String {
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let all = |words: &[Vec<u8>]| words.iter().map(|word| text(word)).collect::<Vec<_>>();
+    let (keys, args) = (all(run.keys), all(run.args));
+    format!("{} of {keys:?} {args:?}", text(run.function))
 }
 
 fn mix(run: &Run<'_>) -> RunOutput {

@@ -9,13 +9,15 @@ mod memory;
 mod minimum;
 mod overruns;
 mod runs;
+mod scripts;
 mod stress;
 mod waits;
 
 use crate::testing::{FakeBackends, FakeClock, FakeSource};
 use crate::{Config, Engine, Inputs, JobHandle, Model, Outcome, Request};
 use redisai_core::{
-    BackendError, BackendKind, Batch, Buffer, DType, Device, ModelDef, RunOutput, Shape, Tensor,
+    BackendError, BackendKind, Batch, Buffer, DType, Device, ModelDef, RunOutput, ScriptDef, Shape,
+    Tensor,
 };
 use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, Condvar, Mutex};
@@ -211,6 +213,7 @@ pub(crate) fn watcher() -> (crate::Completion, Receiver<(Outcome, Inputs)>) {
 pub(crate) fn request(model: &Arc<Model>) -> Request {
     Request {
         model: Arc::clone(model),
+        call: None,
         inputs: [tensor(&[3, 2])].into_iter().collect(),
         outputs: 1,
         timeout: None,
@@ -245,6 +248,16 @@ pub(crate) fn def(backend: BackendKind, blob: &str, device: &str) -> ModelDef {
         inputs: Vec::new(),
         outputs: Vec::new(),
         blob: Arc::new(blob.as_bytes().to_vec()),
+    }
+}
+
+/// A script whose source is what a fake backend is to do.
+pub(crate) fn script(source: &str, device: &str) -> ScriptDef {
+    ScriptDef {
+        device: Device::lenient(device.as_bytes()),
+        tag: Box::default(),
+        entry_points: Vec::new(),
+        source: Arc::new(source.as_bytes().to_vec()),
     }
 }
 

@@ -38,6 +38,7 @@ fn every_job_ends_exactly_once() {
         });
         let request = Request {
             model: Arc::clone(&models[number % 3]),
+            call: None,
             inputs: [Arc::clone(&input)].into_iter().collect(),
             outputs: 1,
             timeout: number

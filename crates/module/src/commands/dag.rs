@@ -1,6 +1,7 @@
 //! `AI.DAGEXECUTE`, `AI.DAGEXECUTE_RO`, `AI.DAGRUN`, `AI.DAGRUN_RO`.
 
 use super::run::{Keys, into_server_memory, may_block};
+use super::script;
 use super::tensor;
 use crate::blocked::{self, Finish, Waiting};
 use crate::effects;
@@ -52,7 +53,7 @@ fn dag(ctx: Ctx<'_>, args: &Args<'_>, kind: DagKind) -> Result<(), Error> {
         keys: keys.map(Arg::hold).collect(),
         slots: dag.persist.iter().map(|persist| persist.slot).collect(),
     };
-    let ops = runs(&plan.ops, keyspace.models);
+    let ops = runs(args, &plan.ops, keyspace.models);
     if ops.is_empty() {
         // Nothing to wait for.
         let slots = dag.slots;
@@ -94,7 +95,7 @@ fn begin(ctx: Ctx<'_>, flags: Flags, request: DagRequest, plan: Plan) -> Result<
     Ok(())
 }
 
-/// What the parser asks, and the models that it asked for.
+/// What the parser asks, and the models and scripts that it asked for, in order.
 struct Keyspace<'k, 'a, 'c> {
     ctx: Ctx<'c>,
     args: &'k Args<'a>,
@@ -117,7 +118,8 @@ impl DagKeys for Keyspace<'_, '_, '_> {
 
     fn script(&mut self, at: usize) -> Result<(), Error> {
         let key = self.args.get(at).ok_or(Error::ScriptKeyEmpty)?;
-        keyspace::script(self.ctx, key)
+        self.models.push(keyspace::script(self.ctx, key)?);
+        Ok(())
     }
 
     fn hold(&mut self, at: usize) -> Box<dyn Buffer> {
@@ -125,16 +127,21 @@ impl DagKeys for Keyspace<'_, '_, '_> {
     }
 }
 
-/// The operations that run; each takes the next model.
-fn runs(ops: &[DagOp], models: SmallVec<[Arc<Model>; 2]>) -> Vec<engine::DagOp> {
+/// The operations that run; each takes the next model or script.
+fn runs(args: &Args<'_>, ops: &[DagOp], models: SmallVec<[Arc<Model>; 2]>) -> Vec<engine::DagOp> {
     let slots = ops.iter().filter_map(|op| match op {
-        DagOp::ModelRun { inputs, outputs } => Some((inputs, outputs)),
-        _ => None,
+        DagOp::ModelRun { inputs, outputs } => Some((None, inputs, outputs)),
+        DagOp::ScriptRun(op) => {
+            let call = script::call(args, op.function, op.keys.clone(), op.args.clone());
+            Some((Some(call), &op.inputs, &op.outputs))
+        }
+        DagOp::TensorSet | DagOp::TensorGet { .. } => None,
     });
     slots
         .zip(models)
-        .map(|((inputs, outputs), model)| engine::DagOp {
+        .map(|((call, inputs, outputs), model)| engine::DagOp {
             model,
+            call,
             inputs: inputs.clone(),
             outputs: outputs.clone().collect(),
         })
@@ -143,6 +150,8 @@ fn runs(ops: &[DagOp], models: SmallVec<[Arc<Model>; 2]>) -> Vec<engine::DagOp> 
 
 fn submit(request: DagRequest, plan: Plan, waiting: Waiting<DagEnd>) {
     let client = waiting.id();
+    // A script may write: it is carried out even if its client goes before it begins.
+    let may_write = request.ops.iter().any(|op| op.model.def().is_script());
     let completion = Box::new(move |outcome: DagOutcome| {
         let result = plan.in_server_memory(outcome);
         let has_effects = !plan.keys.is_empty();
@@ -154,7 +163,9 @@ fn submit(request: DagRequest, plan: Plan, waiting: Waiting<DagEnd>) {
         }
     });
     let handle = state().engine.submit_dag(request, completion);
-    blocked::attach(client, handle);
+    if !may_write {
+        blocked::attach(client, handle);
+    }
 }
 
 /// What is left to do when all has run.

@@ -10,7 +10,9 @@ pub(super) fn info(ctx: Ctx<'_>, args: &Args<'_>) -> Result<(), Error> {
     let argv = args.bytes();
     Info::arity(argv.len())?;
     let key = args.get(Info::KEY).ok_or(Error::NoRunInfo)?;
-    let model = keyspace::model(ctx, key).map_err(|_| Error::NoRunInfo)?;
+    let model = keyspace::model(ctx, key)
+        .or_else(|_| keyspace::script(ctx, key))
+        .map_err(|_| Error::NoRunInfo)?;
     match Info::parse(&argv)? {
         Info::ResetStat => {
             model.stats().reset();
@@ -21,9 +23,13 @@ pub(super) fn info(ctx: Ctx<'_>, args: &Args<'_>) -> Result<(), Error> {
             short(ctx, key.bytes(), &model);
         }
         Info::Full => {
-            ctx.reply_array(38);
+            let script = model.def().is_script();
+            ctx.reply_array(if script { 40 } else { 38 });
             short(ctx, key.bytes(), &model);
             full(ctx, &model);
+            if script {
+                functions(ctx, &model);
+            }
         }
     }
     Ok(())
@@ -35,17 +41,22 @@ fn short(ctx: Ctx<'_>, key: &[u8], model: &Model) {
     let stats = model.stats().view();
     let texts: [(&[u8], &[u8]); 5] = [
         (b"key", key),
-        (b"type", b"MODEL"),
-        (b"backend", def.backend.name().as_bytes()),
-        (b"device", def.device.text()),
-        (b"tag", &def.tag),
+        (b"type", if def.is_script() { b"SCRIPT" } else { b"MODEL" }),
+        (b"backend", def.backend().name().as_bytes()),
+        (b"device", def.device().text()),
+        (b"tag", def.tag()),
     ];
     for (label, text) in texts {
         ctx.reply_bulk(label);
         ctx.reply_bulk(text);
     }
     field(ctx, b"duration", stats.duration_us);
-    field(ctx, b"samples", stats.samples);
+    if def.is_script() {
+        ctx.reply_bulk(b"samples");
+        ctx.reply_integer(-1);
+    } else {
+        field(ctx, b"samples", stats.samples);
+    }
     field(ctx, b"calls", stats.calls);
     field(ctx, b"errors", stats.errors);
 }
@@ -64,6 +75,7 @@ fn full(ctx: Ctx<'_>, model: &Model) {
     ctx.reply_bulk(reason.as_bytes());
     let function = model
         .signature()
+        .filter(|_| !model.def().is_script())
         .and_then(|signature| signature.functions.first());
     let inputs = function.map_or(&[] as &[ValueInfo], |function| &function.inputs);
     let outputs = function.map_or(&[] as &[ValueInfo], |function| &function.outputs);
@@ -73,6 +85,15 @@ fn full(ctx: Ctx<'_>, model: &Model) {
         values.iter().for_each(|value| describe(ctx, value));
     }
     runs(ctx, model);
+}
+
+/// The functions that a script's backend found in it.
+fn functions(ctx: Ctx<'_>, script: &Model) {
+    let found = script.signature().map(|said| said.functions.as_slice());
+    let found = found.unwrap_or_default();
+    ctx.reply_bulk(b"functions");
+    ctx.reply_array(found.len());
+    found.iter().for_each(|one| ctx.reply_bulk(&one.name));
 }
 
 /// How the runs went, and what the engine has learned from them. Times are nanoseconds.

@@ -5,6 +5,8 @@ mod dag;
 mod info;
 mod model;
 mod run;
+mod scan;
+mod script;
 mod store;
 mod tensor;
 
@@ -28,7 +30,7 @@ macro_rules! entry {
     }};
 }
 
-fn handlers() -> [(&'static str, RawCommand); 15] {
+fn handlers() -> [(&'static str, RawCommand); 22] {
     [
         entry!("AI.TENSORSET", tensor::set),
         entry!("AI.TENSORGET", tensor::get),
@@ -38,7 +40,14 @@ fn handlers() -> [(&'static str, RawCommand); 15] {
         entry!("AI.MODELDEL", model::del),
         entry!("AI.MODELEXECUTE", run::execute),
         entry!("AI.MODELRUN", run::run_deprecated),
-        entry!("AI._MODELSCAN", model::scan),
+        entry!("AI._MODELSCAN", scan::models),
+        entry!("AI.SCRIPTSTORE", script::store),
+        entry!("AI.SCRIPTSET", script::set_deprecated),
+        entry!("AI.SCRIPTGET", script::get),
+        entry!("AI.SCRIPTDEL", script::del),
+        entry!("AI.SCRIPTEXECUTE", script::execute),
+        entry!("AI.SCRIPTRUN", script::run_deprecated),
+        entry!("AI._SCRIPTSCAN", scan::scripts),
         entry!("AI.DAGEXECUTE", dag::execute),
         entry!("AI.DAGEXECUTE_RO", dag::execute_ro),
         entry!("AI.DAGRUN", dag::run),

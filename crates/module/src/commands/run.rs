@@ -1,10 +1,10 @@
 //! `AI.MODELEXECUTE`, `AI.MODELRUN`.
 
-use crate::blocked::{self, Finish, Waiting};
+use crate::blocked::{self, Finish};
 use crate::effects;
 use crate::keyspace;
 use crate::park;
-use crate::server::{Arg, Args, Ctx, Flags, Held};
+use crate::server::{Args, Ctx, Flags, Held};
 use crate::state::state;
 use redisai_command::{Error, ModelRun};
 use redisai_core::{BackendError, Status, Tensor};
@@ -40,33 +40,36 @@ fn run(ctx: Ctx<'_>, flags: Flags, args: &Args<'_>, parse: Parse) -> Result<(), 
     let key = args.get(ModelRun::KEY).ok_or(Error::ModelKeyEmpty)?;
     let model = keyspace::model(ctx, key)?;
     let parsed = parse(&args.bytes(), model.arity())?;
-    let inputs = slice(args, &parsed.inputs);
-    let inputs = inputs
-        .iter()
-        .map(|&key| keyspace::tensor(ctx, key))
-        .collect::<Result<_, _>>()?;
-    let outputs = slice(args, &parsed.outputs);
-    for key in outputs {
-        keyspace::accepts_tensor(ctx, key.raw())?;
-    }
+    let (inputs, mut keys) = tensors(ctx, args, parsed.inputs, parsed.outputs)?;
     let request = Request {
         model,
+        call: None,
         inputs,
-        outputs: outputs.len(),
+        outputs: keys.len(),
         timeout: parsed.timeout_ms.map(Duration::from_millis),
     };
-    let mut keys = outputs.iter().map(|key| key.hold()).collect();
     let request = match at_once(ctx, request, &mut keys) {
         Ok(()) => return Ok(()),
         Err(request) => request,
     };
-    let waiting = blocked::block::<RunEnd>(ctx, flags).ok_or(Error::NotInTransaction)?;
-    submit(request, keys, waiting);
-    Ok(())
+    submit(ctx, flags, request, keys)
 }
 
-fn slice<'s, 'a>(args: &'s Args<'a>, range: &std::ops::Range<usize>) -> &'s [Arg<'a>] {
-    args.all().get(range.clone()).unwrap_or_default()
+/// The tensors that a run reads, and the keys that it writes, each of a type that lets it; both by
+/// their indices.
+pub(super) fn tensors(
+    ctx: Ctx<'_>,
+    args: &Args<'_>,
+    inputs: impl IntoIterator<Item = usize>,
+    outputs: impl IntoIterator<Item = usize>,
+) -> Result<(Inputs, Keys), Error> {
+    let inputs = inputs.into_iter().filter_map(|at| args.get(at));
+    let inputs = inputs
+        .map(|key| keyspace::tensor(ctx, key))
+        .collect::<Result<_, _>>()?;
+    let outputs = outputs.into_iter().filter_map(|at| args.get(at));
+    let keys = outputs.map(|key| keyspace::accepts_tensor(ctx, key.raw()).map(|()| key.hold()));
+    Ok((inputs, keys.collect::<Result<_, _>>()?))
 }
 
 /// Keys that get a tensor.
@@ -89,7 +92,16 @@ fn at_once(ctx: Ctx<'_>, request: Request, keys: &mut Keys) -> Result<(), Reques
     Ok(())
 }
 
-fn submit(request: Request, keys: Keys, waiting: Waiting<RunEnd>) {
+/// Blocks the client and queues the run.
+pub(super) fn submit(
+    ctx: Ctx<'_>,
+    flags: Flags,
+    request: Request,
+    keys: Keys,
+) -> Result<(), Error> {
+    let waiting = blocked::block::<RunEnd>(ctx, flags).ok_or(Error::NotInTransaction)?;
+    // A script may write: it is carried out even if its client goes before it begins.
+    let may_write = request.model.def().is_script();
     let client = waiting.id();
     let completion = Box::new(move |outcome: Outcome, inputs: Inputs| {
         waiting.finish(RunEnd {
@@ -99,6 +111,7 @@ fn submit(request: Request, keys: Keys, waiting: Waiting<RunEnd>) {
         });
     });
     match state().engine.submit(request, completion) {
+        Ok(_) if may_write => {}
         Ok(job) => blocked::attach(client, job),
         Err(Refused {
             error,
@@ -108,6 +121,7 @@ fn submit(request: Request, keys: Keys, waiting: Waiting<RunEnd>) {
             completion(Outcome::Done(Err(error.into())), inputs);
         }
     }
+    Ok(())
 }
 
 /// Copies outputs that lie in memory of a framework, on the worker: a key holds only memory that the

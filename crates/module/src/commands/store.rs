@@ -1,4 +1,4 @@
-//! `AI.MODELSTORE`, `AI.MODELSET`.
+//! `AI.MODELSTORE`, `AI.MODELSET`; the way of `AI.SCRIPTSTORE` and `AI.SCRIPTSET`.
 //!
 //! The session is built on a loader thread while the client is blocked; the key appears, with
 //! replication and reply, when that is done, and also if the client has gone meanwhile. What was
@@ -10,8 +10,9 @@ use crate::guard;
 use crate::keyspace;
 use crate::server::{Args, Ctx, Held, log_line, raw};
 use crate::state::state;
+use redisai_codec::MODELSTORE;
 use redisai_command::{Error, ModelStore, join};
-use redisai_core::{AlignedBytes, BackendError, Buffer, ModelDef};
+use redisai_core::{AlignedBytes, BackendError, Buffer, Definition, ModelDef};
 use redisai_engine::Model;
 use std::ffi::CStr;
 use std::os::raw::c_void;
@@ -20,24 +21,46 @@ use std::sync::Arc;
 pub(super) fn store(ctx: Ctx<'_>, args: &Args<'_>) -> Result<(), Error> {
     let argv = args.bytes();
     let parsed = ModelStore::parse(&argv, ctx.flags().replayed())?;
-    begin(ctx, args, &parsed, c"AI.MODELSTORE")
+    let def = definition(args, &parsed);
+    begin(ctx, args, def, Replay::of(parsed.rewrite, MODELSTORE))
 }
 
 pub(super) fn set_deprecated(ctx: Ctx<'_>, args: &Args<'_>) -> Result<(), Error> {
     let argv = args.bytes();
     let parsed = ModelStore::parse_set(&argv, ctx.flags().replayed())?;
-    begin(ctx, args, &parsed, c"AI.MODELSET")
+    let def = definition(args, &parsed);
+    begin(ctx, args, def, Replay::of(parsed.rewrite, c"AI.MODELSET"))
 }
 
-fn begin(
+/// What replicas and the append-only file get.
+#[derive(Clone, Copy)]
+pub(super) enum Replay {
+    /// The command as it came.
+    AsItCame(&'static CStr),
+    /// It came in a form that RedisAI 1.2 does not read: the one that it reads.
+    Rewritten,
+}
+
+impl Replay {
+    pub(super) fn of(rewrite: bool, command: &'static CStr) -> Self {
+        if rewrite {
+            Self::Rewritten
+        } else {
+            Self::AsItCame(command)
+        }
+    }
+}
+
+/// Stores a definition at argument 1, as said above.
+pub(super) fn begin(
     ctx: Ctx<'_>,
     args: &Args<'_>,
-    parsed: &ModelStore<'_>,
-    command: &'static CStr,
+    def: impl Into<Definition>,
+    replay: Replay,
 ) -> Result<(), Error> {
     let key = args.get(ModelStore::KEY).ok_or(Error::MissingBlob)?;
-    keyspace::accepts_model(ctx, key.raw())?;
-    let model = state().engine.model(definition(args, parsed));
+    let model = state().engine.model(def);
+    keyspace::accepts_model(ctx, key.raw(), model.def())?;
     let flags = ctx.flags();
     if flags.replayed() {
         keyspace::store_model(ctx, key.raw(), key.bytes(), Arc::clone(&model))?;
@@ -46,12 +69,15 @@ fn begin(
         ctx.reply_simple(c"OK");
         return Ok(());
     }
+    let as_it_came = || args.all().iter().skip(1).map(|arg| arg.hold()).collect();
     let effect = Effect {
         key: key.hold(),
         db: ctx.db(),
         model,
-        command,
-        args: replay(args, parsed),
+        args: match replay {
+            Replay::AsItCame(command) => Some((command, as_it_came())),
+            Replay::Rewritten => None,
+        },
     };
     let Some(waiting) = blocked::block::<StoreEnd>(ctx, flags) else {
         state()
@@ -86,19 +112,13 @@ fn definition(args: &Args<'_>, parsed: &ModelStore<'_>) -> ModelDef {
     parsed.definition(blob)
 }
 
-/// What replicas and the append-only file get: the command as it came, or rewritten in the form of
-/// RedisAI 1.2 where it came in an older one.
-fn replay(args: &Args<'_>, parsed: &ModelStore<'_>) -> Option<Vec<Held>> {
-    (!parsed.rewrite).then(|| args.all().iter().skip(1).map(|arg| arg.hold()).collect())
-}
-
 /// A store that is to take effect.
 struct Effect {
     key: Held,
     db: i32,
     model: Arc<Model>,
-    command: &'static CStr,
-    args: Option<Vec<Held>>,
+    /// The command as it came, or it is to be rewritten.
+    args: Option<(&'static CStr, Vec<Held>)>,
 }
 
 impl Effect {
@@ -107,8 +127,10 @@ impl Effect {
         let key = &self.key;
         keyspace::store_model(ctx, key.raw(), key.bytes(), Arc::clone(&self.model))?;
         match &self.args {
-            Some(args) => ctx.replicate(self.command, &mut args.iter().map(Held::raw).collect()),
-            None => effects::replicate_model(ctx, key, self.model.def())?,
+            Some((command, args)) => {
+                ctx.replicate(command, &mut args.iter().map(Held::raw).collect());
+            }
+            None => effects::replicate_definition(ctx, key, self.model.def())?,
         }
         Ok(())
     }
@@ -158,6 +180,11 @@ extern "C" fn late(ctx: *mut raw::RedisModuleCtx, data: *mut c_void) {
             return;
         }
         let name = String::from_utf8_lossy(effect.key.bytes()).into_owned();
+        let what = if effect.model.def().is_script() {
+            "script"
+        } else {
+            "model"
+        };
         let stored = if ctx.select(effect.db) {
             effects::may_write(ctx, [&effect.key]).and_then(|()| effect.apply(ctx))
         } else {
@@ -166,7 +193,7 @@ extern "C" fn late(ctx: *mut raw::RedisModuleCtx, data: *mut c_void) {
         if let Err(error) = stored {
             log_line!(
                 Warning,
-                "model {name}, whose client has gone, was not stored: {error}"
+                "{what} {name}, whose client has gone, was not stored: {error}"
             );
         }
     });

@@ -1,18 +1,23 @@
-//! The native types. A key's value is `Arc::into_raw` of the tensor or model itself: the pointer is
+//! The native types. A key's value is `Arc::into_raw` of the tensor, model or script itself: the pointer is
 //! the handle that other modules know, its count the reference count.
 
 mod io;
 mod model;
+mod script;
 mod tensor;
 
+use crate::loading;
 use crate::server::{Ctx, Held, log_line, raw, rm};
-use redisai_core::Buffer;
+use crate::state::state;
+use redisai_core::{Buffer, Definition};
+use redisai_engine::Model;
 use std::ffi::CStr;
 use std::os::raw::c_void;
 use std::ptr::NonNull;
 use std::sync::Arc;
 
 pub(crate) use model::register as register_model;
+pub(crate) use script::register as register_script;
 pub(crate) use tensor::register as register_tensor;
 
 /// The encoding version that is written.
@@ -51,6 +56,23 @@ pub(crate) unsafe fn share_value<T>(value: NonNull<c_void>) -> Arc<T> {
 unsafe fn borrow_value<'a, T>(value: *const c_void) -> Option<&'a T> {
     // SAFETY: the caller's promise.
     unsafe { value.cast::<T>().as_ref() }
+}
+
+/// The value of a key that a file holds: its session is built in the background.
+fn loaded(io: &io::Io, def: impl Into<Definition>) -> *mut c_void {
+    let model = state().engine.model(def);
+    if let Some(name) = io.key_name() {
+        loading::seen(io.db(), name);
+    }
+    state().engine.build_background(&model);
+    into_value(model)
+}
+
+/// A copy's value: the same definition over the same bytes, with counters of its own.
+fn copied(model: &Model) -> *mut c_void {
+    let copy = state().engine.model(model.def().clone());
+    state().engine.build_background(&copy);
+    into_value(copy)
 }
 
 /// How hard it is to free a value of so many bytes over this buffer, in the server's unit: above 64 a

@@ -4,9 +4,8 @@
 //! asks no backend. Loading makes a definition only; its session is built in the background.
 
 use super::io::Io;
-use super::{borrow_value, empty_methods, free_effort, from_value, into_value};
+use super::{borrow_value, empty_methods, free_effort, from_value};
 use crate::guard;
-use crate::loading;
 use crate::server::{Ctx, log_line, raw};
 use crate::state::state;
 use redisai_codec::{decode_model, encode_model, model_args};
@@ -32,6 +31,15 @@ pub(crate) fn register(ctx: Ctx<'_>) -> Option<NonNull<raw::RedisModuleType>> {
     super::register(ctx, c"AI__MODEL", methods)
 }
 
+/// The definition of what a key holds.
+///
+/// # Safety
+/// `value` is one of this type, and lives for `'a`.
+unsafe fn borrow<'a>(value: *const c_void) -> Option<&'a ModelDef> {
+    // SAFETY: the caller's promise.
+    unsafe { borrow_value::<Model>(value) }.and_then(|model| model.def().model())
+}
+
 extern "C" fn rdb_load(io: *mut raw::RedisModuleIO, version: c_int) -> *mut c_void {
     guard::run("model rdb_load", null_mut(), || {
         // SAFETY: the server's stream, valid during the callback.
@@ -43,12 +51,7 @@ extern "C" fn rdb_load(io: *mut raw::RedisModuleIO, version: c_int) -> *mut c_vo
                 return null_mut();
             }
         };
-        let model = state().engine.model(def);
-        if let Some(name) = io.key_name() {
-            loading::model_seen(io.db(), name);
-        }
-        state().engine.build_background(&model);
-        into_value(model)
+        super::loaded(&io, def)
     })
 }
 
@@ -56,8 +59,8 @@ extern "C" fn rdb_save(io: *mut raw::RedisModuleIO, value: *mut c_void) {
     guard::run("model rdb_save", (), || {
         // SAFETY: the server's stream and a value of this type, valid during the callback.
         let (mut io, model) = unsafe { (Io::new(io), borrow_value::<Model>(value)) };
-        if let Some(model) = model {
-            encode_model(&mut io, &named(model), chunk_size());
+        if let Some(def) = model.and_then(named) {
+            encode_model(&mut io, &def, chunk_size());
         }
     });
 }
@@ -69,25 +72,21 @@ extern "C" fn aof_rewrite(
 ) {
     guard::run("model aof_rewrite", (), || {
         // SAFETY: as above.
-        let (mut io, model) = unsafe { (Io::new(io), borrow_value::<Model>(value)) };
+        let (mut io, model) = unsafe { (Io::new(io), borrow(value)) };
         if let Some(model) = model {
-            io.emit(
-                c"AI.MODELSTORE",
-                key,
-                &model_args(model.def(), chunk_size()),
-            );
+            io.emit(c"AI.MODELSTORE", key, &model_args(model, chunk_size()));
         }
     });
 }
 
 /// The definition with the names that the session gave where it had none: RedisAI saves them.
-fn named(model: &Model) -> ModelDef {
+fn named(model: &Model) -> Option<ModelDef> {
     let (inputs, outputs) = model.names();
-    ModelDef {
+    Some(ModelDef {
         inputs: inputs.to_vec(),
         outputs: outputs.to_vec(),
-        ..model.def().clone()
-    }
+        ..model.def().model()?.clone()
+    })
 }
 
 fn chunk_size() -> u64 {
@@ -104,10 +103,10 @@ extern "C" fn mem_usage(value: *const c_void) -> usize {
 extern "C" fn digest(digest: *mut raw::RedisModuleDigest, value: *mut c_void) {
     guard::run("model digest", (), || {
         // SAFETY: a value of this type, valid during the callback.
-        let Some(model) = (unsafe { borrow_value::<Model>(value) }) else {
+        let Some(model) = (unsafe { borrow(value) }) else {
             return;
         };
-        for part in model_args(model.def(), u64::MAX) {
+        for part in model_args(model, u64::MAX) {
             super::io::add_to_digest(digest, &part);
         }
         super::io::end_digest(digest);
@@ -129,7 +128,7 @@ extern "C" fn effort(_key: *mut raw::RedisModuleString, value: *const c_void) ->
     guard::run("model free_effort", 1, || {
         // SAFETY: a value of this type, valid during the callback.
         unsafe { borrow_value::<Model>(value) }.map_or(1, |model| {
-            free_effort(model.def().blob.as_ref(), model.held())
+            free_effort(model.def().blob().as_ref(), model.held())
         })
     })
 }
@@ -142,11 +141,6 @@ extern "C" fn copy(
 ) -> *mut c_void {
     guard::run("model copy", null_mut(), || {
         // SAFETY: a value of this type, held by the source key.
-        let Some(model) = (unsafe { borrow_value::<Model>(value) }) else {
-            return null_mut();
-        };
-        let copy = state().engine.model(model.def().clone());
-        state().engine.build_background(&copy);
-        into_value(copy)
+        unsafe { borrow_value::<Model>(value) }.map_or(null_mut(), super::copied)
     })
 }

@@ -16,7 +16,11 @@ mod loom_tests {
         fn new() -> Arc<Self> {
             let wire = |inputs: &[usize], output| {
                 let outputs: OutputSlots = [output].into_iter().collect();
-                (InputSlots::from(inputs), outputs)
+                Wires {
+                    inputs: InputSlots::from(inputs),
+                    outputs,
+                    ordered: false,
+                }
             };
             let ops = vec![wire(&[0], 1), wire(&[0], 2), wire(&[1, 2], 3)];
             let (mut progress, step) =
