@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+from commands import scripts
 from commands.models import TWO, store
 from commands.wire import OK, Wire
 from holding import Pending, tensor
@@ -13,7 +14,7 @@ from redisai_rs.testing import Server
 
 RUN = "AI.MODELEXECUTE m INPUTS 2 x x OUTPUTS 2 y z"
 OLD_RUN = "AI.MODELRUN m INPUTS x x OUTPUTS y z"
-# What changes a key, and the key; `m`, `x`, `y`, `z` are there.
+# What changes a key, and the key; `m`, `s`, `x`, `y`, `z` are there.
 CHANGES = [
     ("AI.TENSORSET x FLOAT 1", "x"),
     ("AI.MODELSTORE m ONNX CPU BLOB identity", "m"),
@@ -25,6 +26,9 @@ CHANGES = [
     (f"AI.DAGEXECUTE LOAD 1 x PERSIST 1 y |> {RUN}", "y"),
     ("AI.DAGEXECUTE PERSIST 2 y z |> AI.TENSORSET y FLOAT 1 |> AI.TENSORSET z FLOAT 1", "z"),
     (f"AI.DAGRUN LOAD 1 x PERSIST 1 z |> {OLD_RUN}", "z"),
+    ("AI.SCRIPTEXECUTE s same INPUTS 2 x x OUTPUTS 2 y z", "y"),
+    ("AI.SCRIPTRUN s same INPUTS x OUTPUTS z", "z"),
+    ("AI.SCRIPTDEL s", "s"),
     ("DEL x", "x"),
     ("RENAME x w", "x"),
     ("EXPIRE m 100", "m"),
@@ -33,6 +37,7 @@ CHANGES = [
 READS = {
     "AI.TENSORGET": "x y z",
     "AI.MODELGET": "m",
+    "AI.SCRIPTGET": "s",
     "AI.INFO": "m",
     "AI.DAGEXECUTE_RO": "x y z m",
     "AI.DAGRUN_RO": "x y z m",
@@ -61,6 +66,7 @@ def read(name: str, key: str) -> str:
 @pytest.fixture
 def filled(mocks: Wire) -> Wire:
     store(mocks, "m", TWO)
+    scripts.store(mocks)
     for key in ("x", "y", "z"):
         mocks("AI.TENSORSET", key, "FLOAT", 1)
     return mocks

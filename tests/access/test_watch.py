@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+from commands import scripts
 from commands.models import store
 from commands.wire import OK, Status, Wire
 from holding import run as run_words
@@ -19,6 +20,8 @@ from redisai_rs.testing import Server, wait_until
 QUEUED = Status(b"QUEUED")
 RUN = "AI.MODELEXECUTE m INPUTS 1 x OUTPUTS 1 y"
 OLD_RUN = "AI.MODELRUN m INPUTS x OUTPUTS y"
+SCRIPT = "AI.SCRIPTEXECUTE s same INPUTS 1 x OUTPUTS 1 y"
+OLD_SCRIPT = "AI.SCRIPTRUN s same INPUTS x OUTPUTS y"
 DAG = f"AI.DAGEXECUTE LOAD 1 x PERSIST 1 y |> {RUN}"
 OLD_DAG = f"AI.DAGRUN LOAD 1 x PERSIST 1 y |> {OLD_RUN}"
 
@@ -26,6 +29,7 @@ OLD_DAG = f"AI.DAGRUN LOAD 1 x PERSIST 1 y |> {OLD_RUN}"
 @pytest.fixture
 def other(mocks: Wire, mocks_server: Server) -> Iterator[Wire]:
     store(mocks)
+    scripts.store(mocks)
     mocks("AI.TENSORSET", "x", "FLOAT", 1, "VALUES", 3)
     wire = Wire((mocks_server.host, mocks_server.port))
     yield wire
@@ -41,11 +45,11 @@ def goes_through(watcher: Wire, key: str, other: Wire, line: str) -> bool:
     return watcher("EXEC") is not None
 
 
-@pytest.mark.parametrize("line", [RUN, OLD_RUN, DAG, OLD_DAG])
+@pytest.mark.parametrize("line", [RUN, OLD_RUN, DAG, OLD_DAG, SCRIPT, OLD_SCRIPT])
 def test_what_is_stored_aborts_a_watch_of_it_and_of_nothing_else(
     mocks: Wire, other: Wire, line: str
 ) -> None:
-    for key in ("m", "x", "none"):
+    for key in ("m", "s", "x", "none"):
         assert goes_through(mocks, key, other, line), key
     for before in ("there", "not there"):
         if before == "not there":
@@ -85,7 +89,12 @@ def test_a_watcher_that_stores_it_itself(mocks: Wire, other: Wire, line: str) ->
 
 @pytest.mark.parametrize(
     "line",
-    ["AI.TENSORSET y FLOAT 1", "AI.MODELSTORE y ONNX CPU BLOB identity", "AI.MODELDEL m"],
+    [
+        "AI.TENSORSET y FLOAT 1",
+        "AI.MODELSTORE y ONNX CPU BLOB identity",
+        "AI.SCRIPTSET y CPU {}",
+        "AI.MODELDEL m",
+    ],
 )
 def test_what_a_transaction_stores_aborts_a_watch(mocks: Wire, other: Wire, line: str) -> None:
     key = line.split()[1]
@@ -94,7 +103,8 @@ def test_what_a_transaction_stores_aborts_a_watch(mocks: Wire, other: Wire, line
         assert other("WATCH", key) == OK
         other(reader, key)
         assert mocks("MULTI") == OK
-        assert mocks.line(line) == QUEUED
+        words = [scripts.SOURCE if word == "{}" else word for word in line.split()]
+        assert mocks(*words) == QUEUED
         assert mocks("EXEC") == [OK]
         assert other("MULTI") == OK
         assert other.line("AI.TENSORSET z FLOAT 1") == QUEUED

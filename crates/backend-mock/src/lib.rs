@@ -12,7 +12,7 @@
 //! | `tell` | output i is `INT64`, a row of three for each row of input 0: how many rows the run had, which run of the session it was (from 1), and the row's place in it (from 0) |
 //! | `picky PATH` | fails if a byte of input 0 is 255; else, if one is 254, waits as `gate PATH`; then as `identity` |
 //! | `sleep MS` | waits, then as `identity`; `cancel` ends the wait with `CANCELLED` |
-//! | `gate PATH` | waits until somebody who opened the FIFO at PATH for writing writes to it or closes it, then as `identity`; `cancel`, or the run's deadline, ends the wait likewise |
+//! | `gate PATH` | waits until somebody who opened the FIFO at PATH for writing writes to it or closes it, then as `identity`; `cancel` ends the wait likewise |
 //! | `burn MS` | computes for so long if a byte of the first input is 255; then as `identity` |
 //! | `fail TEXT` | fails with `RUN_FAILED` and that text |
 //! | `gate-load PATH` | (at load) waits at that FIFO, where no `cancel` reaches it; a run is then as `identity` |

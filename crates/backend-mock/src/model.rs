@@ -2,8 +2,8 @@
 
 use crate::Shared;
 use crate::parse::{Definition, Operation};
-use crate::waiting::cancelled;
-use redisai_backend_abi::{HostBytes, no_memory, now};
+use crate::waiting::{cancelled, now};
+use redisai_backend_abi::{HostBytes, no_memory};
 use redisai_core::{
     AlignedBytes, BackendError, Buffer, DType, LoadedModel, Run, RunOutput, Shape, Signature,
     Status, Tensor,
@@ -30,7 +30,7 @@ impl MockModel {
                 return Err(BackendError::new(Status::BadModel, text.clone()));
             }
             Operation::PanicLoad(text) => panic!("{text}"),
-            Operation::GateLoad(path) => shared.waiting.gate(NO_RUN, path, 0)?,
+            Operation::GateLoad(path) => shared.waiting.gate(NO_RUN, path)?,
             _ => {}
         }
         shared.sessions.fetch_add(1, Ordering::Relaxed);
@@ -112,7 +112,7 @@ impl MockModel {
                     ));
                 }
                 if has(254) {
-                    self.shared.waiting.gate(run.id, path, run.deadline)?;
+                    self.shared.waiting.gate(run.id, path)?;
                 }
                 identity(run)
             }
@@ -134,7 +134,7 @@ impl MockModel {
                 identity(run)
             }
             Operation::Gate(path) => {
-                self.shared.waiting.gate(run.id, path, run.deadline)?;
+                self.shared.waiting.gate(run.id, path)?;
                 identity(run)
             }
             Operation::Fail(text) | Operation::FailLoad(text) => {

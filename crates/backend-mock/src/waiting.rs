@@ -1,7 +1,6 @@
 //! Runs that wait and can be cancelled. Every wait is one `poll` call: on an eventfd that `cancel`
 //! writes to, and on the FIFO of a gate.
 
-use redisai_backend_abi::now;
 use redisai_core::{BackendError, Status};
 use std::collections::HashMap;
 use std::fs::{File, OpenOptions};
@@ -29,24 +28,18 @@ impl Waiting {
     /// Waits that long; an error where the run was cancelled.
     pub(crate) fn sleep(&self, run: u64, time: Duration) -> Result<(), BackendError> {
         let end = Instant::now() + time;
-        self.wait(run, None, Some(end)).map(|_| ())
+        self.wait(run, None, Some(end))
     }
 
-    /// Waits for a writer at the FIFO; an error where the run was cancelled, or its deadline
-    /// (nanoseconds of `CLOCK_MONOTONIC`; 0: none) has passed.
-    pub(crate) fn gate(&self, run: u64, path: &Path, deadline: u64) -> Result<(), BackendError> {
+    /// Waits for a writer at the FIFO.
+    pub(crate) fn gate(&self, run: u64, path: &Path) -> Result<(), BackendError> {
         // Without O_NONBLOCK the open itself would wait, where no cancel reaches it.
         let gate = OpenOptions::new()
             .read(true)
             .custom_flags(libc::O_NONBLOCK)
             .open(path)
             .map_err(|error| failed(&format!("gate {}", path.display()), &error))?;
-        let left = Duration::from_nanos(deadline.saturating_sub(now()));
-        let end = (deadline != 0).then(|| Instant::now() + left);
-        match self.wait(run, Some(gate.as_raw_fd()), end)? {
-            Woken::Late => Err(cancelled()),
-            Woken::Opened | Woken::Cancelled => Ok(()),
-        }
+        self.wait(run, Some(gate.as_raw_fd()), None)
     }
 
     fn wait(
@@ -54,14 +47,14 @@ impl Waiting {
         run: u64,
         gate: Option<RawFd>,
         end: Option<Instant>,
-    ) -> Result<Woken, BackendError> {
+    ) -> Result<(), BackendError> {
         let event = Arc::new(eventfd().map_err(|error| failed("eventfd", &error))?);
         self.map().insert(run, Arc::clone(&event));
         let outcome = poll(event.as_raw_fd(), gate, end);
         self.map().remove(&run);
         match outcome {
             Ok(Woken::Cancelled) => Err(cancelled()),
-            Ok(woken) => Ok(woken),
+            Ok(Woken::Over) => Ok(()),
             Err(error) => Err(failed("poll", &error)),
         }
     }
@@ -69,6 +62,17 @@ impl Waiting {
     fn map(&self) -> std::sync::MutexGuard<'_, HashMap<u64, Arc<File>>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Nanoseconds of `CLOCK_MONOTONIC`.
+pub(crate) fn now() -> u64 {
+    let mut time = libc::timespec {
+        tv_sec: 0,
+        tv_nsec: 0,
+    };
+    // SAFETY: writes to `time` only. It cannot fail for this clock.
+    unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &raw mut time) };
+    time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
 }
 
 /// The error of a cancelled run.
@@ -82,8 +86,7 @@ fn failed(what: &str, error: &io::Error) -> BackendError {
 
 enum Woken {
     Cancelled,
-    Opened,
-    Late,
+    Over,
 }
 
 fn eventfd() -> io::Result<File> {
@@ -124,11 +127,8 @@ fn poll(event: RawFd, gate: Option<RawFd>, end: Option<Instant>) -> io::Result<W
         if event.revents != 0 {
             return Ok(Woken::Cancelled);
         }
-        if gate.revents != 0 {
-            return Ok(Woken::Opened);
-        }
-        if end.is_some_and(|end| Instant::now() >= end) {
-            return Ok(Woken::Late);
+        if gate.revents != 0 || end.is_some_and(|end| Instant::now() >= end) {
+            return Ok(Woken::Over);
         }
     }
 }
