@@ -136,6 +136,18 @@ def test_an_output_that_is_no_tensor(mocks: Wire) -> None:
     assert third.startswith(b"ERR ")
 
 
+def test_of_several_that_lack_a_tensor_the_first_fails(mocks: Wire) -> None:
+    """They are known to fail at one moment, in the order in which they wait."""
+    store(mocks, "none", b"none\ninput in\noutput out")
+    store(mocks, "m", ONE)
+    reading = [execute("m", "y", name) for name in "abc"]
+    command = dag(tset("x", 1), execute("none", "x", "y"), *reading, head="PERSIST 2 x a")
+    first, second, third, *rest = mocks(*command)
+    assert (first, second, rest) == (OK, OK, [NA, NA])
+    assert third.startswith(b"ERR an input of this operation holds no tensor")
+    assert mocks("EXISTS", "x", "a") == 0
+
+
 def test_a_name_may_be_produced_again(mocks: Wire) -> None:
     """Each operation sees the latest producer in front of it, PERSIST the last one."""
     store(mocks, "m", ADD)

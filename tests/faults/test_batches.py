@@ -151,9 +151,10 @@ def test_a_waiting_batch_holds_up_no_other_model(held, held_server, pending):
     assert [one.reply() for one in (*runs, last)] == [b"OK"] * MEMBERS
 
 
-def test_a_late_member_is_dropped_and_counted(held, at, pending):
+@pytest.mark.parametrize("patience", [(), ("TIMEOUT", 600_000)], ids=["for ever", "for long"])
+def test_a_late_member_is_dropped_and_counted(held, at, pending, patience):
     tensor(held, "late", 9)
-    runs = members(held, pending, MEMBERS - 1)
+    runs = members(held, pending, MEMBERS - 1, patience)
     late = pending(*run("m", ["late"], ["z"], "TIMEOUT", 100))
     at.reached()
     # Its deadline passes in the run, which the others still want.
