@@ -24,8 +24,8 @@
 //! | `give N` | gives N empty outputs, however many were asked for |
 //! | `aligned ALIGN TAIL` | as `identity`, but fails where an input has less alignment or readable tail |
 //! | `words` | output 0 is a `STRING` tensor of the function's name, the keys and the arguments |
-//! | `call WORD…` | runs that command on the server; output 0 is a `STRING` scalar of the reply's bytes |
-//! | `run-model KEY` | runs the model of that key with the inputs |
+//! | `call WORD…` | runs that command, the run's arguments behind it, on the server; output 0 is a `STRING` scalar of the reply's bytes |
+//! | `run-model KEY` | runs the model of that key, or of the run's first argument, with the inputs |
 //!
 //! A gate lets a test hold a run without a sleep: `mkfifo`, start the run, open the FIFO for writing
 //! (which returns when the run has come to the gate), look at what was to be seen, close it.

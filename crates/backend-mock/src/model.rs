@@ -158,13 +158,15 @@ impl MockModel {
                 only(run, strings(&[words.len() as i64], &words)?)
             }
             Operation::Call(words) => {
-                let argv: Vec<&[u8]> = words.iter().map(String::as_bytes).collect();
+                let mut argv: Vec<&[u8]> = words.iter().map(String::as_bytes).collect();
+                argv.extend(run.args.iter().map(Vec::as_slice));
                 let reply = host.call(run.call_context, &argv)?;
                 only(run, strings(&[], &[&reply])?)
             }
             Operation::RunModel(key) => {
                 let inputs = run.inputs.to_vec();
-                host.run_model(run.call_context, key.as_bytes(), inputs, run.outputs)
+                let key = run.args.first().map_or(key.as_bytes(), Vec::as_slice);
+                host.run_model(run.call_context, key, inputs, run.outputs)
             }
         }
     }

@@ -22,6 +22,8 @@ pub struct Call {
     pub keys: Vec<Vec<u8>>,
     /// Its arguments.
     pub args: Vec<Vec<u8>>,
+    /// What the door knows the caller by: [`Run::call_context`](redisai_core::Run::call_context).
+    pub context: u64,
 }
 
 /// A model or a script to run once.

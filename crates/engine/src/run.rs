@@ -60,7 +60,7 @@ pub(crate) fn attempt(shared: &Shared, slot: &Slot, what: Attempt<'_>) -> Attemp
     let run = Run {
         id: what.run,
         deadline: first_of(what.deadline, until),
-        call_context: 0,
+        call_context: what.call.map_or(0, |call| call.context),
         function: what.call.map_or(&[], |call| &call.function),
         inputs: what.inputs,
         outputs: what.outputs,

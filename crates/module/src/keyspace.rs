@@ -1,7 +1,7 @@
 //! Tensors, models and scripts in keys: typed lookups and stores.
 
 use crate::release;
-use crate::server::{Arg, Ctx, Key, Kind, raw};
+use crate::server::{Arg, Ctx, Held, Key, Kind, raw};
 use crate::state::state;
 use crate::types::{from_value, into_value, share_value};
 use redisai_command::Error;
@@ -35,6 +35,11 @@ pub(crate) fn tensor(ctx: Ctx<'_>, key: Arg<'_>) -> Result<Arc<Tensor>, Error> {
 /// The model of a key.
 pub(crate) fn model(ctx: Ctx<'_>, key: Arg<'_>) -> Result<Arc<Model>, Error> {
     lookup(ctx, key.raw(), Family::Model.kind(), Error::ModelKeyEmpty)
+}
+
+/// The same by a name that is no argument.
+pub(crate) fn model_named(ctx: Ctx<'_>, name: &Held) -> Result<Arc<Model>, Error> {
+    lookup(ctx, name.raw(), Family::Model.kind(), Error::ModelKeyEmpty)
 }
 
 /// The script of a key.

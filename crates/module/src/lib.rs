@@ -30,6 +30,7 @@ mod loading;
 mod park;
 mod release;
 mod server;
+mod services;
 mod state;
 mod types;
 mod walk;

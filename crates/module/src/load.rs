@@ -5,6 +5,7 @@ use crate::events;
 use crate::guard;
 use crate::info;
 use crate::server::{self, Args, Ctx, log, log_line, raw, rm, set_main_thread};
+use crate::services::{self, Services};
 use crate::state::{self, State};
 use crate::types;
 use redisai_backend_loader::{
@@ -12,7 +13,7 @@ use redisai_backend_loader::{
     RAI_OPTION_MEMORY_LIMIT, file_of,
 };
 use redisai_command::{BuildSessions, LoadOptions};
-use redisai_core::{Backend, BackendError, BackendKind, HostServices, LogLevel, Status};
+use redisai_core::{Backend, BackendError, BackendKind, LogLevel, Status};
 use redisai_engine::{BackendSource, Config, Engine, SystemClock};
 use std::ffi::OsStr;
 use std::os::raw::c_int;
@@ -79,6 +80,7 @@ fn load(ctx: Ctx<'_>, args: &Args<'_>) -> Result<(), String> {
     pin(&module);
     guard::install_hook();
     set_main_thread();
+    services::remember_context(ctx);
     log_line!(
         Notice,
         "RedisAI version {}, git_sha={}",
@@ -198,15 +200,6 @@ fn load_backends(state: &State) -> Result<(), String> {
             .map_err(|error| error.to_string())?;
     }
     Ok(())
-}
-
-/// The server's log for backends.
-struct Services;
-
-impl HostServices for Services {
-    fn log(&self, level: LogLevel, text: &str) {
-        log(level, text);
-    }
 }
 
 /// The loader as the engine's source of backends.

@@ -10,6 +10,7 @@ fn call(function: &str, keys: &[&str], args: &[&str]) -> Arc<Call> {
         function: function.as_bytes().into(),
         keys: words(keys),
         args: words(args),
+        context: 7,
     })
 }
 

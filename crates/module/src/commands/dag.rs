@@ -8,6 +8,7 @@ use crate::effects;
 use crate::keyspace;
 use crate::park;
 use crate::server::{Arg, Args, Ctx, Flags};
+use crate::services::{Caller, Registered};
 use crate::state::state;
 use redisai_command::{Dag, DagKeys, DagKind, DagOp, Error, Limits};
 use redisai_core::{BackendError, Buffer, RunOutput, Tensor};
@@ -48,12 +49,16 @@ fn dag(ctx: Ctx<'_>, args: &Args<'_>, kind: DagKind) -> Result<(), Error> {
     for key in keys.clone() {
         keyspace::accepts_tensor(ctx, key.raw())?;
     }
+    let timeout = dag.timeout_ms.map(Duration::from_millis);
+    let scripts = dag.ops.iter().any(|op| matches!(op, DagOp::ScriptRun(_)));
+    let writes = matches!(kind, DagKind::Execute | DagKind::Run);
     let plan = Plan {
         ops: dag.ops,
         keys: keys.map(Arg::hold).collect(),
         slots: dag.persist.iter().map(|persist| persist.slot).collect(),
+        caller: scripts.then(|| Caller::register(ctx, writes, timeout)),
     };
-    let ops = runs(args, &plan.ops, keyspace.models);
+    let ops = runs(args, &plan, keyspace.models);
     if ops.is_empty() {
         // Nothing to wait for.
         let slots = dag.slots;
@@ -68,7 +73,7 @@ fn dag(ctx: Ctx<'_>, args: &Args<'_>, kind: DagKind) -> Result<(), Error> {
     let request = DagRequest {
         slots: dag.slots,
         ops,
-        timeout: dag.timeout_ms.map(Duration::from_millis),
+        timeout,
     };
     begin(ctx, flags, request, plan)
 }
@@ -128,11 +133,12 @@ impl DagKeys for Keyspace<'_, '_, '_> {
 }
 
 /// The operations that run; each takes the next model or script.
-fn runs(args: &Args<'_>, ops: &[DagOp], models: SmallVec<[Arc<Model>; 2]>) -> Vec<engine::DagOp> {
-    let slots = ops.iter().filter_map(|op| match op {
+fn runs(args: &Args<'_>, plan: &Plan, models: SmallVec<[Arc<Model>; 2]>) -> Vec<engine::DagOp> {
+    let slots = plan.ops.iter().filter_map(|op| match op {
         DagOp::ModelRun { inputs, outputs } => Some((None, inputs, outputs)),
         DagOp::ScriptRun(op) => {
-            let call = script::call(args, op.function, op.keys.clone(), op.args.clone());
+            let (keys, words, caller) = (op.keys.clone(), op.args.clone(), plan.caller.as_ref()?);
+            let call = script::call(args, op.function, keys, words, caller);
             Some((Some(call), &op.inputs, &op.outputs))
         }
         DagOp::TensorSet | DagOp::TensorGet { .. } => None,
@@ -148,11 +154,12 @@ fn runs(args: &Args<'_>, ops: &[DagOp], models: SmallVec<[Arc<Model>; 2]>) -> Ve
         .collect()
 }
 
-fn submit(request: DagRequest, plan: Plan, waiting: Waiting<DagEnd>) {
+fn submit(request: DagRequest, mut plan: Plan, waiting: Waiting<DagEnd>) {
     let client = waiting.id();
     // A script may write: it is carried out even if its client goes before it begins.
-    let may_write = request.ops.iter().any(|op| op.model.def().is_script());
+    let may_write = plan.caller.is_some();
     let completion = Box::new(move |outcome: DagOutcome| {
+        drop(plan.caller.take());
         let result = plan.in_server_memory(outcome);
         let has_effects = !plan.keys.is_empty();
         let end = DagEnd { plan, result };
@@ -175,6 +182,8 @@ struct Plan {
     keys: Keys,
     /// Their tensors.
     slots: SmallVec<[usize; 2]>,
+    /// For scripts, as long as somebody waits for them.
+    caller: Option<Registered>,
 }
 
 /// How a DAG ended, for the reply.

@@ -5,6 +5,7 @@ use crate::effects;
 use crate::keyspace;
 use crate::park;
 use crate::server::{Args, Ctx, Flags, Held};
+use crate::services::Registered;
 use crate::state::state;
 use redisai_command::{Error, ModelRun};
 use redisai_core::{BackendError, Status, Tensor};
@@ -52,7 +53,7 @@ fn run(ctx: Ctx<'_>, flags: Flags, args: &Args<'_>, parse: Parse) -> Result<(), 
         Ok(()) => return Ok(()),
         Err(request) => request,
     };
-    submit(ctx, flags, request, keys)
+    submit(ctx, flags, request, keys, None)
 }
 
 /// The tensors that a run reads, and the keys that it writes, each of a type that lets it; both by
@@ -92,18 +93,20 @@ fn at_once(ctx: Ctx<'_>, request: Request, keys: &mut Keys) -> Result<(), Reques
     Ok(())
 }
 
-/// Blocks the client and queues the run.
+/// Blocks the client and queues the run. `caller`: of a script, for as long as somebody waits for it.
 pub(super) fn submit(
     ctx: Ctx<'_>,
     flags: Flags,
     request: Request,
     keys: Keys,
+    caller: Option<Registered>,
 ) -> Result<(), Error> {
     let waiting = blocked::block::<RunEnd>(ctx, flags).ok_or(Error::NotInTransaction)?;
     // A script may write: it is carried out even if its client goes before it begins.
     let may_write = request.model.def().is_script();
     let client = waiting.id();
     let completion = Box::new(move |outcome: Outcome, inputs: Inputs| {
+        drop(caller);
         waiting.finish(RunEnd {
             keys,
             inputs,

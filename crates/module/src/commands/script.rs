@@ -6,6 +6,7 @@ use super::store::{Replay, begin};
 use super::tensor::reply_buffer;
 use crate::keyspace::{self, Family};
 use crate::server::{Args, Ctx, Flags};
+use crate::services::{Caller, Registered};
 use redisai_codec::{SCRIPTSET, SCRIPTSTORE};
 use redisai_command::{Error, ScriptDel, ScriptGet, ScriptRun, ScriptStore};
 use redisai_core::{AlignedBytes, Buffer};
@@ -100,14 +101,18 @@ fn run(
     let script = keyspace::script(ctx, key)?;
     let parsed = parse(&args.bytes())?;
     let (inputs, keys) = tensors(ctx, args, parsed.inputs, parsed.outputs)?;
+    let timeout = parsed.timeout_ms.map(Duration::from_millis);
+    // Both commands are write commands.
+    let caller = Caller::register(ctx, true, timeout);
+    let (names, words) = (parsed.keys, parsed.args);
     let request = Request {
         model: script,
-        call: Some(call(args, ScriptRun::FUNCTION, parsed.keys, parsed.args)),
+        call: Some(call(args, ScriptRun::FUNCTION, names, words, &caller)),
         inputs,
         outputs: keys.len(),
-        timeout: parsed.timeout_ms.map(Duration::from_millis),
+        timeout,
     };
-    submit(ctx, flags, request, keys)
+    submit(ctx, flags, request, keys, Some(caller))
 }
 
 /// A script's function, the keys that it may touch and its arguments, by their indices.
@@ -116,6 +121,7 @@ pub(super) fn call(
     function: usize,
     keys: Range<usize>,
     words: Range<usize>,
+    caller: &Registered,
 ) -> Arc<Call> {
     let all = |range: Range<usize>| {
         let found = args.all().get(range).unwrap_or_default();
@@ -126,5 +132,6 @@ pub(super) fn call(
         function: function.unwrap_or_default(),
         keys: all(keys),
         args: all(words),
+        context: caller.number(),
     })
 }

@@ -17,6 +17,10 @@ pub(crate) struct Features {
     pub(crate) one_shot: bool,
     /// The database of an RDB load (7.0).
     pub(crate) db_of_io: bool,
+    /// Commands as a user, and a user's rights to a key (7.0).
+    pub(crate) users: bool,
+    /// Script mode of commands that we run, errors as replies (7.0).
+    pub(crate) call_modes: bool,
     /// Background time shows in the slow log (6.2).
     pub(crate) measure_blocked: bool,
 }
@@ -118,6 +122,11 @@ pub(crate) fn probe() -> Result<(), &'static str> {
             RedisModule_NotifyKeyspaceEvent,
             RedisModule_SetModuleOptions,
             RedisModule_IsIOError,
+            RedisModule_Call,
+            RedisModule_CallReplyProto,
+            RedisModule_FreeCallReply,
+            RedisModule_GetClientId,
+            RedisModule_GetClientUserNameById,
         ]
     };
     if let Some((name, _)) = required.iter().find(|(_, absent)| *absent) {
@@ -131,6 +140,11 @@ pub(crate) fn probe() -> Result<(), &'static str> {
             acl_categories: there!(RedisModule_SetCommandACLCategories),
             one_shot: there!(RedisModule_EventLoopAddOneShot),
             db_of_io: there!(RedisModule_GetDbIdFromIO),
+            users: there!(RedisModule_ACLCheckCommandPermissions)
+                && there!(RedisModule_GetModuleUserFromUserName)
+                && there!(RedisModule_ACLCheckKeyPermissions),
+            // The letters came with this function.
+            call_modes: there!(RedisModule_EventLoopAddOneShot),
             measure_blocked: there!(RedisModule_BlockedClientMeasureTimeStart)
                 && there!(RedisModule_BlockedClientMeasureTimeEnd),
         }

@@ -7,6 +7,7 @@
 #[cfg_attr(test, allow(dead_code, reason = "tests run without a server"))]
 mod alloc;
 mod args;
+mod call;
 mod command;
 mod ctx;
 mod features;
@@ -18,6 +19,7 @@ mod string;
 mod words;
 
 pub(crate) use args::Args;
+pub(crate) use call::User;
 pub(crate) use command::{RawCommand, register_command};
 pub(crate) use ctx::{Blocked, Ctx, Flags, with_lock};
 pub(crate) use features::{Features, features, known_options, probe, valkey_version};
