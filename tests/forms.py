@@ -9,7 +9,7 @@ a word as it is.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 # A list of inputs without a count ends at this word, an operation of a DAG at that.
@@ -140,17 +140,20 @@ class Form:
         return [f"k{number}" for number in range(len(self.slots))]
 
     def namings(self, words: Iterable[str] = KEYWORDS) -> Iterable[list[str]]:
-        """Names for the slots: each of these words in each slot alone, and in all at once."""
+        """Names for the slots: each of these words in each slot alone, and in all at once; and in
+        each slot with a count in the next, which together look like a section."""
         yield self.names()
         for word in words:
             places = [number for number, slot in enumerate(self.slots) if slot.takes(word)]
             for place in places:
-                yield [
-                    word if number == place else name for number, name in enumerate(self.names())
-                ]
+                yield self._named({place: word})
+                if place + 1 < len(self.slots) and self.slots[place + 1].takes("1"):
+                    yield self._named({place: word, place + 1: "1"})
             if len(places) > 1:
-                every = enumerate(self.names())
-                yield [word if number in places else name for number, name in every]
+                yield self._named(dict.fromkeys(places, word))
+
+    def _named(self, words: Mapping[int, str]) -> list[str]:
+        return [words.get(number, name) for number, name in enumerate(self.names())]
 
     def __str__(self) -> str:
         return self.text

@@ -94,6 +94,7 @@ def test_a_key_in_the_place_of_a_keyword_hides_no_other(mocks: Wire, make_user: 
         "AI.MODELEXECUTE INPUTS INPUTS 2 secret mine:x OUTPUTS 2 mine:y mine:z",
         "AI.MODELEXECUTE mine INPUTS 2 mine:x secret OUTPUTS 2 OUTPUTS 1",
         "AI.MODELEXECUTE mine INPUTS 2 mine:x mine:x OUTPUTS 2 mine:y secret",
+        "AI.MODELEXECUTE mine INPUTS 2 OUTPUTS 1 OUTPUTS 2 mine:y secret",
         "AI.MODELRUN INPUTS INPUTS secret mine:x OUTPUTS mine:y mine:z",
         "AI.MODELRUN mine INPUTS mine:x mine:x OUTPUTS OUTPUTS secret",
         "AI.DAGEXECUTE LOAD 1 mine:x PERSIST 1 secret |> AI.TENSORSET secret INT8 1",
