@@ -9,6 +9,7 @@ INSTALL = $(BIN)/uv pip install --quiet --python $(BIN)/python
 # The libraries are built first, where one can see it.
 PACKAGE = $(BIN)/python build_backend/native.py stage && \
 	$(INSTALL) --no-build-isolation --reinstall-package redisai-rs --editable
+SHIM = $(BIN)/redisai-rs backend build torch
 TESTS ?= tests
 WORKERS ?= 4
 
@@ -24,10 +25,10 @@ demo: $(BIN)/maturin ## build, then store a real model in a server and run it on
 	$(BIN)/redisai-rs demo
 
 build: $(BIN)/maturin ## release build, installed into .venv with the frameworks of all backends
-	$(PACKAGE) '.[all]'
+	$(PACKAGE) '.[all]' && $(SHIM)
 
 develop: $(BIN)/maturin ## the same, with what the tests need
-	$(PACKAGE) '.[test]'
+	$(PACKAGE) '.[test]' && $(SHIM)
 
 test: develop ## every test, then the linters
 	$(BIN)/python scripts/test.py --workers $(WORKERS)

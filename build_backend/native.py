@@ -25,8 +25,12 @@ LIB = ROOT / "python" / "redisai_rs" / "lib"
 PLACES = {
     "redisai": "redisai.so",
     "redisai_onnxruntime": "backends/redisai_onnxruntime/redisai_onnxruntime.so",
+    "redisai_torch": "backends/redisai_torch/redisai_torch.so",
 }
-PACKAGES = ["redisai-module", "redisai-backend-onnx"]
+PACKAGES = ["redisai-module", "redisai-backend-onnx", "redisai-backend-torch"]
+# What lies beside a library as it is: its source -> its place. The shim of torch is compiled by the
+# user, for the torch that is there.
+SOURCES = {"crates/backend-torch/shim": "backends/redisai_torch/shim"}
 
 
 def build_env() -> dict[str, str]:
@@ -89,6 +93,9 @@ def stage() -> None:
     wanted = {LIB / where for where in PLACES.values()}
     for stale in set(LIB.rglob("*.so")) - wanted:
         stale.unlink()
+    for source, where in SOURCES.items():
+        shutil.rmtree(LIB / where, ignore_errors=True)
+        shutil.copytree(ROOT / source, LIB / where)
 
 
 def note_site_packages() -> None:

@@ -6,10 +6,12 @@ import json
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from redisai_rs import _core
+from redisai_rs import _core, torch_shim
+from redisai_rs.exceptions import NotInstalledError
 from redisai_rs.paths import module_path
 
 _TIMEOUT = 120.0
@@ -69,6 +71,41 @@ def probe(backend: Backend, module: Path | None = None) -> Backend:
     if done.returncode > 0:
         return replace(backend, problem=_last(done.stderr))
     return replace(backend, **json.loads(done.stdout))
+
+
+def shim_of(backend: Backend) -> torch_shim.Shim:
+    """The shim that the torch backend needs for the torch that was found."""
+    if not backend.framework:
+        raise NotInstalledError(backend.problem or "torch was not found")
+    # …/site-packages/torch/lib/libtorch_cpu.so
+    torch = Path(backend.framework).parents[1]
+    return torch_shim.Shim(Path(backend.library).parent / "shim", torch)
+
+
+def build_shim(
+    backend: Backend, say: Callable[[str], None], folder: Path | None = None
+) -> tuple[Path, bool]:
+    """Builds the shim of the torch backend unless it is there.
+
+    say: is told what goes on. folder: where to; by default the user's cache. Gives the file and
+    whether it was built now.
+    """
+    try:
+        shim = shim_of(backend)
+        places = [folder] if folder else [Path(backend.library).parent, torch_shim.cache()]
+        for place in places:
+            if (place / shim.name()).is_file():
+                return place / shim.name(), False
+        return torch_shim.build(shim, places[-1], say), True
+    except (torch_shim.ShimError, OSError) as error:
+        raise NotInstalledError(str(error)) from error
+
+
+def ensure_shims(say: Callable[[str], None], module: Path | None = None) -> None:
+    """Builds the shims of all backends whose framework is there."""
+    for backend in discover(module):
+        if backend.name == "TORCH" and backend.usable:
+            build_shim(backend, say)
 
 
 def _last(text: str) -> str:

@@ -149,7 +149,6 @@ def test_backends_of_other_kinds_are_not_there(start, place):
     for kind, names in (
         ("TF", ["INPUTS", 1, "a", "OUTPUTS", 1, "b"]),
         ("TFLITE", []),
-        ("TORCH", []),
     ):
         one = Pending(server, "AI.MODELSTORE", "m", kind, "CPU", *names, "BLOB", "x")
         assert one.error() == COULD_NOT

@@ -21,14 +21,24 @@ pub(crate) struct Framework {
 }
 
 /// One row a framework. A backend that is added adds its row here.
-const TABLE: [Framework; 1] = [Framework {
-    kind: BackendKind::Onnx,
-    extra: "onnx",
-    wheels: &["onnxruntime_gpu", "onnxruntime"],
-    directory: "onnxruntime/capi",
-    file: "libonnxruntime.so",
-    sonames: &["libonnxruntime.so.1", "libonnxruntime.so"],
-}];
+const TABLE: [Framework; 2] = [
+    Framework {
+        kind: BackendKind::Onnx,
+        extra: "onnx",
+        wheels: &["onnxruntime_gpu", "onnxruntime"],
+        directory: "onnxruntime/capi",
+        file: "libonnxruntime.so",
+        sonames: &["libonnxruntime.so.1", "libonnxruntime.so"],
+    },
+    Framework {
+        kind: BackendKind::Torch,
+        extra: "torch",
+        wheels: &["torch"],
+        directory: "torch/lib",
+        file: "libtorch_cpu.so",
+        sonames: &["libtorch_cpu.so"],
+    },
+];
 
 /// The row of a backend; none where there is no backend library of ours yet.
 pub(crate) fn of(kind: BackendKind) -> Option<&'static Framework> {

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// The crates under `crates/` and the crates of this workspace that each may use.
-const EDGES: [(&str, &[&str]); 11] = [
+const EDGES: [(&str, &[&str]); 12] = [
     ("core", &[]),
     ("command", &["core"]),
     ("codec", &["core"]),
@@ -16,6 +16,7 @@ const EDGES: [(&str, &[&str]); 11] = [
     ("backend-abi", &["core"]),
     ("backend-loader", &["core", "backend-abi"]),
     ("backend-onnx", &["core", "backend-abi"]),
+    ("backend-torch", &["core", "backend-abi"]),
     ("backend-mock", &["core", "backend-abi"]),
     (
         "module",
@@ -33,7 +34,10 @@ const RESERVED: [(&str, &[&str]); 4] = [
     ("redis-module", &["module"]),
     ("pyo3", &["python"]),
     ("ort-sys", &["backend-onnx"]),
-    ("libloading", &["backend-loader", "backend-onnx"]),
+    (
+        "libloading",
+        &["backend-loader", "backend-onnx", "backend-torch"],
+    ),
 ];
 
 /// Crates that stay small: direct dependencies at most.

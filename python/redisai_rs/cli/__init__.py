@@ -7,7 +7,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from redisai_rs.cli import demo, doctor, serve
+from redisai_rs.cli import backend, demo, doctor, serve
 from redisai_rs.cli import version as version_verb
 from redisai_rs.exceptions import RedisAIError
 from redisai_rs.paths import module_path
@@ -55,6 +55,7 @@ def _parser() -> argparse.ArgumentParser:
     path.set_defaults(run=_print_module_path)
     doctor.add(verbs)
     demo.add(verbs)
+    backend.add(verbs)
     version_verb.add(verbs)
     return parser
 

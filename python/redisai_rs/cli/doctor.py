@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 from redisai_rs import servers
-from redisai_rs.backends import Backend, discover, probe
+from redisai_rs.backends import Backend, discover, ensure_shims, probe
 from redisai_rs.build import build_info
 from redisai_rs.exceptions import NotInstalledError, RedisAIError
 from redisai_rs.paths import module_path
@@ -47,14 +47,20 @@ def add(verbs: Verbs) -> None:
         " run.",
     )
     parser.add_argument("--json", action="store_true", help="print JSON instead of text")
+    parser.add_argument(
+        "--fix", action="store_true", help="first build what a backend needs and has not"
+    )
     parser.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace) -> int:
     """Runs the verb."""
     module = _module()
+    if options.fix and not module.fatal:
+        ensure_shims(lambda line: print(line, file=sys.stderr, flush=True))
     backends = [] if module.fatal else [probe(backend) for backend in discover()]
-    findings = [module, *map(_backend, backends), *_servers()]
+    some_run = any(backend.usable for backend in backends)
+    findings = [module, *(_backend(backend, some_run) for backend in backends), *_servers()]
     if not backends and not module.fatal:
         findings.append(Finding("backends", "", f"none beside {module.found}: install anew"))
     if options.json:
@@ -91,10 +97,12 @@ def _module() -> Finding:
         return Finding("module", "", str(error))
 
 
-def _backend(backend: Backend) -> Finding:
+def _backend(backend: Backend, some_run: bool) -> Finding:
+    """A framework that is not installed is no fault where another is."""
     parts = (backend.framework_version, backend.framework or backend.library)
     found = " ".join(part for part in parts if part)
-    return Finding(f"backend {backend.name}", found, backend.problem)
+    optional = some_run and not backend.framework
+    return Finding(f"backend {backend.name}", found, backend.problem, optional)
 
 
 def _servers() -> list[Finding]:

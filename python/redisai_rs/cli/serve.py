@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NoReturn
 import redisai_rs
 from redisai_rs import servers
 from redisai_rs._resp import Connection
-from redisai_rs.backends import Backend, discover
+from redisai_rs.backends import Backend, discover, ensure_shims
 from redisai_rs.exceptions import RedisAIError, ReplyError, ServerError
 from redisai_rs.testing.waiting import wait_until
 
@@ -51,9 +51,19 @@ def run(options: argparse.Namespace) -> NoReturn:
     """Becomes the server, so that signals, process number and exit status are the server's own."""
     binary = servers.find(options.server)
     command, port = command_line(binary, options.port, options.rest)
+    _build_shims()
     _tell_when_ready(binary, port)
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
     os.execv(command[0], command)
+
+
+def _build_shims() -> None:
+    """What the backends need is built before the server starts, which never does it itself."""
+    try:
+        ensure_shims(lambda line: print(f"redisai-rs: {line}", file=sys.stderr, flush=True))
+    except RedisAIError as error:
+        # Everything else works.
+        print(f"redisai-rs: {error}", file=sys.stderr, flush=True)
 
 
 def command_line(

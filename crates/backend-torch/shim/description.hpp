@@ -1,0 +1,127 @@
+// What a function takes and gives, which operators it uses, what it writes to.
+#pragma once
+
+#include <torch/csrc/jit/ir/alias_analysis.h>
+#include <torch/csrc/jit/passes/inliner.h>
+
+#include <deque>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "stops.hpp"
+
+namespace redisai {
+
+// A description and all that it points at. Items of a deque stay where they are.
+class Described {
+ public:
+  // One function; `first` inputs (a module itself) are left out.
+  void add(jit::GraphFunction &function, size_t first) {
+    const auto &schema = function.getSchema();
+    auto graph = function.graph()->copy();
+    jit::Inline(*graph);
+    jit::AliasDb aliases(graph);
+    const bool writes = writes_to_tensors(graph->block());
+    values_.emplace_back();
+    auto &inputs = values_.back();
+    for (size_t i = first; i < schema.arguments().size(); i++) {
+      const auto &argument = schema.arguments()[i];
+      rts_value value{text(argument.name()), kind_of(*argument.type(), false), 0, 0};
+      value.has_default = argument.default_value().has_value();
+      value.written = value.kind == RTS_TENSORS
+                          ? writes
+                          : writes && aliases.hasWriters(graph->inputs().at(i));
+      inputs.push_back(value);
+    }
+    values_.emplace_back();
+    auto &outputs = values_.back();
+    for (const auto &result : schema.returns()) add_output(*result.type(), outputs);
+    keeps_state_ = keeps_state_ || writes_to_attributes(graph->block(), aliases);
+    functions_.push_back({text(function.name()), inputs.data(), inputs.size(), outputs.data(),
+                          outputs.size()});
+  }
+
+  // The operators of a function that the above may call.
+  void add_operators(jit::GraphFunction &function) { add_operators(function.graph()->block()); }
+
+  rts_description get() const {
+    return {functions_.data(), functions_.size(), names_.data(), names_.size(),
+            static_cast<uint8_t>(keeps_state_)};
+  }
+
+ private:
+  const char *text(const std::string &text) { return texts_.emplace_back(text).c_str(); }
+
+  static uint8_t kind_of(const c10::Type &type, bool output) {
+    if (auto optional = type.cast<c10::OptionalType>()) {
+      return kind_of(*optional->getElementType(), output);
+    }
+    if (type.cast<c10::TensorType>()) return RTS_TENSOR;
+    if (auto list = type.cast<c10::ListType>()) {
+      if (list->getElementType()->cast<c10::TensorType>()) return RTS_TENSORS;
+      if (list->getElementType()->cast<c10::StringType>()) return RTS_STRINGS;
+    }
+    auto dict = type.cast<c10::DictType>();
+    if (output && dict && dict->getValueType()->cast<c10::TensorType>()) return RTS_TENSORS;
+    return RTS_OTHER;
+  }
+
+  static void add_output(const c10::Type &type, std::vector<rts_value> &outputs) {
+    if (type.kind() == c10::TypeKind::NoneType) return;
+    if (auto tuple = type.cast<c10::TupleType>()) {
+      for (const auto &element : tuple->elements()) add_output(*element, outputs);
+      return;
+    }
+    outputs.push_back({"", kind_of(type, true), 0, 0});
+  }
+
+  static bool writes_to_tensors(jit::Block *block) {
+    for (jit::Node *node : block->nodes()) {
+      const auto *schema = node->maybeSchema();
+      if (schema != nullptr) {
+        for (const auto &argument : schema->arguments()) {
+          const bool tensors = kind_of(*argument.type(), false) != RTS_STRINGS;
+          if (argument.alias_info() != nullptr && argument.alias_info()->isWrite() && tensors) {
+            return true;
+          }
+        }
+      }
+      for (jit::Block *inner : node->blocks()) {
+        if (writes_to_tensors(inner)) return true;
+      }
+    }
+    return false;
+  }
+
+  static bool writes_to_attributes(jit::Block *block, const jit::AliasDb &aliases) {
+    for (jit::Node *node : block->nodes()) {
+      if (node->kind() == c10::prim::SetAttr) return true;
+      if (node->kind() == c10::prim::GetAttr && aliases.hasWriters(node->output())) return true;
+      for (jit::Block *inner : node->blocks()) {
+        if (writes_to_attributes(inner, aliases)) return true;
+      }
+    }
+    return false;
+  }
+
+  void add_operators(jit::Block *block) {
+    for (jit::Node *node : block->nodes()) {
+      const char *name = node->kind().toQualString();
+      if (known_.insert(name).second) names_.push_back(text(name));
+      for (jit::Block *inner : node->blocks()) add_operators(inner);
+      if (node->hasAttribute(c10::attr::Subgraph)) {
+        add_operators(node->g(c10::attr::Subgraph)->block());
+      }
+    }
+  }
+
+  std::deque<std::string> texts_;
+  std::deque<std::vector<rts_value>> values_;
+  std::vector<rts_function> functions_;
+  std::set<std::string> known_;
+  std::vector<const char *> names_;
+  bool keeps_state_ = false;
+};
+
+}  // namespace redisai

@@ -1,0 +1,135 @@
+// Models and scripts, and their runs.
+#pragma once
+
+#include <caffe2/serialize/read_adapter_interface.h>
+#include <torch/csrc/jit/api/module.h>
+#include <torch/csrc/jit/serialization/import.h>
+
+#include <algorithm>
+#include <memory>
+
+#include "description.hpp"
+#include "tensors.hpp"
+
+struct rts_model {
+  std::optional<torch::jit::Module> module;
+  std::shared_ptr<torch::jit::CompilationUnit> unit;
+  std::vector<torch::jit::Function *> functions;
+  redisai::Described described;
+  c10::Device device{c10::kCPU};
+};
+
+namespace redisai {
+
+// The archive where it lies.
+class Bytes final : public caffe2::serialize::ReadAdapterInterface {
+ public:
+  explicit Bytes(rts_bytes bytes) : bytes_(bytes) {}
+  size_t size() const override { return bytes_.len; }
+  size_t read(uint64_t at, void *to, size_t n, const char *) const override {
+    if (at >= bytes_.len) return 0;
+    n = std::min<size_t>(n, bytes_.len - at);
+    std::memcpy(to, bytes_.data + at, n);
+    return n;
+  }
+
+ private:
+  rts_bytes bytes_;
+};
+
+inline c10::Device device_of(int cuda) {
+  if (cuda < 0) return c10::Device(c10::kCPU);
+  return {c10::kCUDA, static_cast<c10::DeviceIndex>(cuda)};
+}
+
+// Describes a function to be run from outside and makes all functions of the unit stoppable.
+inline void finish(rts_model &model, size_t first_input) {
+  for (auto *function : model.functions) {
+    model.described.add(jit::toGraphFunction(*function), first_input);
+  }
+  for (auto *function : model.unit->get_functions()) {
+    if (auto *graph = jit::tryToGraphFunction(*function)) {
+      model.described.add_operators(*graph);
+      make_stoppable(*graph);
+    }
+  }
+}
+
+inline std::unique_ptr<rts_model> load(rts_bytes archive, int cuda) {
+  Quiet quiet;
+  auto model = std::make_unique<rts_model>();
+  model->device = device_of(cuda);
+  model->module = jit::load(std::make_shared<Bytes>(archive), model->device, false);
+  model->unit = model->module->_ivalue()->compilation_unit();
+  model->functions.push_back(&model->module->get_method("forward").function());
+  finish(*model, 1);
+  return model;
+}
+
+inline void collect(const c10::IValue &value, std::vector<at::Tensor> &tensors) {
+  if (value.isTensor()) {
+    tensors.push_back(value.toTensor());
+  } else if (value.isNone()) {
+    tensors.emplace_back();
+  } else if (value.isTuple()) {
+    for (const auto &element : value.toTupleRef().elements()) collect(element, tensors);
+  } else if (value.isList()) {
+    for (const auto &element : value.toListRef()) collect(element, tensors);
+  } else if (value.isGenericDict()) {
+    for (const auto &entry : value.toGenericDict()) collect(entry.value(), tensors);
+  } else {
+    throw NoTensor{};
+  }
+}
+
+inline jit::Stack stack_of(const rts_model &model, const rts_run &run) {
+  jit::Stack stack;
+  stack.reserve(run.n_arguments + 1);
+  if (model.module) stack.emplace_back(model.module->_ivalue());
+  for (size_t i = 0; i < run.n_arguments; i++) {
+    const auto &argument = run.arguments[i];
+    if (argument.kind == RTS_TENSOR) {
+      stack.emplace_back(from_host(run.inputs[argument.first], model.device));
+      continue;
+    }
+    c10::List<at::Tensor> tensors;
+    c10::List<std::string> strings;
+    for (size_t at = argument.first; at < argument.first + argument.count; at++) {
+      if (argument.kind == RTS_TENSORS) {
+        tensors.push_back(from_host(run.inputs[at], model.device));
+      } else {
+        strings.push_back(std::string(run.strings[at].data, run.strings[at].len));
+      }
+    }
+    if (argument.kind == RTS_TENSORS) {
+      stack.emplace_back(std::move(tensors));
+    } else {
+      stack.emplace_back(std::move(strings));
+    }
+  }
+  return stack;
+}
+
+inline int run(rts_model &model, const rts_run &run, rts_tensor *outputs, size_t capacity,
+               size_t *count) {
+  Quiet quiet;
+  ContextGuard context({run.stop, run.call_context});
+  std::vector<at::Tensor> tensors;
+  {
+    auto &function = *model.functions.at(run.function);
+    const bool nothing = function.getSchema().returns().size() == 1 &&
+                         function.getSchema().returns()[0].type()->kind() ==
+                             c10::TypeKind::NoneType;
+    c10::IValue result = function(stack_of(model, run));
+    if (!nothing) collect(result, tensors);
+  }
+  *count = tensors.size();
+  if (tensors.size() > capacity) return RTS_OK;
+  for (auto &tensor : tensors) {
+    if (tensor.defined()) tensor = to_cpu(tensor);
+  }
+  to_host(std::move(tensors), outputs);
+  return RTS_OK;
+}
+
+}  // namespace redisai
