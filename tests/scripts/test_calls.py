@@ -168,11 +168,17 @@ def test_effects_reach_a_replica_once_and_in_order(scripts: Scripts) -> None:
         for number in range(5):
             assert scripts.execute("RPUSH", "list", number) == b":%d\r\n" % (number + 1)
         scripts.execute("INCR", "counter")
+        # Ours, which replicate what they do by themselves.
+        scripts.execute("AI.TENSORSET", "t", "INT8", 1, "VALUES", 7)
         replica.wait_for_offset(scripts.server)
         there = replica.client()
         assert there.lrange("list", 0, -1) == [b"0", b"1", b"2", b"3", b"4"]
         assert there.get("counter") == b"1"
-        assert there.execute_command("AI.TENSORGET", "reply", "VALUES") == [b":1\r\n"]
+        assert there.execute_command("AI.TENSORGET", "t", "VALUES") == [7]
+        # That one, and the output of each of the seven runs.
+        sets = there.info("commandstats")["cmdstat_ai.tensorset"]["calls"]
+        assert sets == 8
+        assert there.execute_command("AI.TENSORGET", "reply", "VALUES") == [b"+OK\r\n"]
 
 
 def test_effects_are_in_the_append_only_file(scripts: Scripts) -> None:
