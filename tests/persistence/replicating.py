@@ -1,4 +1,4 @@
-"""A primary that is only a socket: it sends what a test wants, and stops where the test wants."""
+"""Sockets in the place of a primary, which sends what a test wants, or of a replica."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import socket
 import threading
 from typing import Any
 
-from redisai_rs.testing import DEADLINE
+from redisai_rs.testing import DEADLINE, Server
 
 MARK = b"e" * 40
 
@@ -90,3 +90,48 @@ class Primary:
         self._listener.close()
         for link in self._links:
             link.cut()
+
+
+class Recorder:
+    """A replica that only writes down what it gets."""
+
+    def __init__(self, server: Server) -> None:
+        self.connection = socket.create_connection((server.host, server.port), timeout=DEADLINE)
+        self._lines = self.connection.makefile("rb")
+        self.connection.sendall(b"*3\r\n$5\r\nPSYNC\r\n$1\r\n?\r\n$2\r\n-1\r\n")
+        line = self._line()
+        assert line.startswith(b"+FULLRESYNC"), line
+        self._lines.read(int(self._line().removeprefix(b"$")))
+        self._client = server.client()
+        self._marks = 0
+
+    def _line(self) -> bytes:
+        while not (line := self._lines.readline().strip()):
+            # Bare line ends keep the link alive.
+            pass
+        return line
+
+    def commands(self) -> list[list[bytes]]:
+        """What has come since the last time, up to now; without what only keeps a link alive."""
+        self._marks += 1
+        mark = [b"PUBLISH", b"recorder", b"%d" % self._marks]
+        self._client.execute_command(*mark)
+        found = []
+        while (command := self._command()) != mark:
+            if command[0].upper() not in {b"PING", b"SELECT"}:
+                found.append(command)
+        return found
+
+    def _command(self) -> list[bytes]:
+        words = []
+        for _ in range(int(self._line().removeprefix(b"*"))):
+            size = int(self._line().removeprefix(b"$"))
+            words.append(self._lines.read(size + 2)[:-2])
+        return words
+
+    def __enter__(self) -> Recorder:
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        self._lines.close()
+        self.connection.close()
