@@ -31,8 +31,8 @@ pub(crate) enum Aside {
 /// Whether a whole data set is being loaded: not a key by `RESTORE`.
 static LOADING: AtomicBool = AtomicBool::new(false);
 
-/// A model or a script was read from a file, a primary or a payload under this name; `None`: the server does not
-/// say in which database.
+/// A model or a script was read from a file, a primary or a payload under this name; `None`: the
+/// server does not say in which database.
 pub(crate) fn seen(db: Option<i32>, name: &[u8]) {
     if let Aside::Coming(index) = &mut *state().aside() {
         add(index, db, name);

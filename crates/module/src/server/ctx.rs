@@ -53,6 +53,12 @@ impl Flags {
     }
 }
 
+/// The flags that say something of the server, where there is no context. Main thread.
+pub(crate) fn flags_of_server() -> Flags {
+    // SAFETY: every server leaves out what is of a client if the context is null.
+    Flags(unsafe { rm!(RedisModule_GetContextFlags(null_mut())) }.cast_unsigned())
+}
+
 impl Ctx<'_> {
     /// # Safety
     /// `ctx` is valid for `'a`, and the calling thread holds the server's lock for as long.

@@ -21,7 +21,7 @@ mod words;
 pub(crate) use args::Args;
 pub(crate) use call::User;
 pub(crate) use command::{RawCommand, register_command};
-pub(crate) use ctx::{Blocked, Ctx, Flags, with_lock};
+pub(crate) use ctx::{Blocked, Ctx, Flags, flags_of_server, with_lock};
 pub(crate) use features::{Features, features, known_options, probe, valkey_version};
 pub(crate) use info::InfoWriter;
 pub(crate) use key::{Key, Kind};

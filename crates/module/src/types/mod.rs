@@ -7,7 +7,7 @@ mod script;
 mod tensor;
 
 use crate::loading;
-use crate::server::{Ctx, Held, log_line, raw, rm};
+use crate::server::{Ctx, Held, flags_of_server, log_line, raw, rm};
 use crate::state::state;
 use redisai_core::{Buffer, Definition};
 use redisai_engine::Model;
@@ -79,9 +79,11 @@ fn copied(model: &Model) -> *mut c_void {
 /// value is freed lazily, which is from 1 MiB on.
 ///
 /// A string of the server is released on the main thread, whoever drops the value: freeing it lazily
-/// would only put that off, and an eviction that sees no memory come back empties the database.
+/// would only put that off, and an eviction that sees no memory come back empties the database. So
+/// nothing is freed lazily while there is a limit of memory: a server does not say who asks, and
+/// Valkey evicts lazily by default.
 fn free_effort(buffer: &dyn Buffer, bytes: usize) -> usize {
-    if buffer.as_any().is::<Held>() {
+    if buffer.as_any().is::<Held>() || flags_of_server().maxmemory() {
         1
     } else {
         effort_of(bytes)
