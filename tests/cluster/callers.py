@@ -42,7 +42,7 @@ class Router:
         self._wires.clear()
 
     def _try(self, command: Sequence[object]) -> tuple[object] | None:
-        reply = self._at(self.address)(*command)
+        reply = self.wire(self.address)(*command)
         if not isinstance(reply, Failure):
             return (reply,)
         word, *rest = bytes(reply).split()
@@ -52,7 +52,7 @@ class Router:
             if word == b"MOVED":
                 self.address = address
                 return None
-            wire = self._at(address)
+            wire = self.wire(address)
             wire("ASKING")
             reply = wire(*command)
             if isinstance(reply, Failure) and reply.startswith(b"MOVED "):
@@ -62,7 +62,7 @@ class Router:
             return None
         return (reply,)
 
-    def _at(self, address: tuple[str, int]) -> Wire:
+    def wire(self, address: tuple[str, int]) -> Wire:
         if address not in self._wires:
             self._wires[address] = Wire(address)
         return self._wires[address]
@@ -151,7 +151,7 @@ class Caller(threading.Thread):
         return False
 
     def _confirmed(self) -> bool:
-        wire = self.router._at(self.router.address)
+        wire = self.router.wire(self.router.address)
         reply = wire("WAIT", self.wait, int(DEADLINE * 1000))
         return isinstance(reply, int) and reply >= self.wait
 
