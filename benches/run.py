@@ -22,7 +22,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT / "benches"), str(ROOT / "build_backend")]
 
 import native  # noqa: E402 (found by the line above)
-from suite import commands, dags, models, picture, report  # noqa: E402
+from suite import commands, dags, models, picture, report, saves  # noqa: E402
 from suite.bench import ALONE, PIN, Bench  # noqa: E402
 
 GROUPS = {
@@ -33,6 +33,7 @@ GROUPS = {
     "tensors": commands.tensors,
     "memory": commands.memory,
     "idle": commands.idle,
+    "saves": saves.saves,
 }
 
 

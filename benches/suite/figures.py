@@ -44,6 +44,11 @@ FIGURES = [
     Figure("T13", "memory of mlp stored / its file", at_most=2.05),
     Figure("T13 run", "the same after runs"),
     Figure("T14", "wake-ups a second, 100 idle models", "1/s", at_most=0),
+    *[
+        Figure(f"{name} {what}", f"{text}: {verb} / as plain strings", at_most=most)
+        for name, text in (("S1", "1,000 tensors of 64 KiB"), ("S2", "a model of 400 MB"))
+        for what, verb, most in (("save", "SAVE", 1.15), ("load", "loading", 1.25))
+    ],
     *_each("T1 us", "tiny: DAG, server's CPU a request", "us"),
     *_each("floor us", "floor, server's CPU a request", "us"),
     *_each("worded", "floor with all arguments of the DAG / floor"),
@@ -59,6 +64,11 @@ FIGURES = [
     Figure("T6 floor", "conv: floor / in process, P1, c = 1"),
     Figure("T6 us", "conv: DAG, c = 1, server's CPU a request", "us"),
     Figure("T7 us", "conv: DAG, c = 32, server's CPU a request", "us"),
+    Figure("S1 save ms", "1,000 tensors of 64 KiB, SAVE", "ms"),
+    Figure("S1 load ms", "1,000 tensors of 64 KiB, loading", "ms"),
+    Figure("S2 save ms", "a model of 400 MB, SAVE", "ms"),
+    Figure("S2 load ms", "a model of 400 MB, loading", "ms"),
+    Figure("S2 copy", "a model of 400 MB: memory that a saving child copies / its blob"),
     Figure("T12 us", "MODELEXECUTE tiny, p50", "us"),
     Figure("T12 floor us", "floor on a held input, p50", "us"),
     Figure("T12 cpu", "server's CPU a request / floor's"),

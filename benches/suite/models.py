@@ -106,6 +106,17 @@ def mobilenet(graph: Graph) -> None:
     graph.linear(1024, 1000)
 
 
+def large(folder: Path, size: int) -> Path:
+    """Writes a model of about so many bytes and gives its path."""
+    width = 3200
+    layers = max(size // (4 * width * width), 1)
+    graph = Graph()
+    perceptron(graph, *[width] * (layers + 1))
+    path = folder / "large.onnx"
+    graph.save(path, (1, width), width)
+    return path
+
+
 def make(folder: Path) -> dict[str, Model]:
     """Writes all models into a folder, the same bytes each time."""
     plans: list[tuple[str, tuple[int, ...], int, Callable[[Graph], None]]] = [
