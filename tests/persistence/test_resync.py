@@ -205,3 +205,24 @@ def test_wait_with_a_replica_that_stands_still(primary):
         assert late in ([0] if primary.binary.version >= (7,) else [0, 1])
         assert client.wait(1, 60_000) == 1
         same(primary, replica)
+
+
+def test_a_write_above_the_replicas_buffer_costs_a_full_synchronisation(primary):
+    """As a model of 300 MB does with the servers' own limits."""
+    with primary.replica() as replica:
+        replica.wait_for_sync()
+        client = primary.client()
+        client.config_set("repl-backlog-size", 16 << 10)
+        client.config_set("client-output-buffer-limit", f"replica {1 << 20} 0 0")
+        full = int(primary.info("stats")["sync_full"])
+        with stopped(replica):
+            # More than what the kernel takes for the link.
+            for number in range(8):
+                put(client, f"t{number}", np.full(4 << 20, number, np.uint8))
+            primary.wait_for_log("overcoming of output buffer limits")
+            expected = run(client, 9)
+        wait_until(lambda: int(primary.info("stats")["sync_full"]) > full, "a full synchronisation")
+        replica.wait_for_sync()
+        replica.wait_for_offset(primary)
+        np.testing.assert_allclose(get(replica.client(), "y"), expected)
+        same(primary, replica)
