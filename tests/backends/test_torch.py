@@ -6,6 +6,7 @@ import warnings
 import numpy as np
 import pytest
 import redis
+from backends.torch_values import get, put, say
 
 with warnings.catch_warnings():
     # TorchScript is deprecated, which is no news here.
@@ -13,7 +14,6 @@ with warnings.catch_warnings():
     import torch
 
 CONTRACT_CUDA = "GPU requested but Torch couldn't find CUDA"
-FLOAT = np.float32
 
 
 def saved(module: torch.nn.Module, *example: torch.Tensor) -> bytes:
@@ -24,19 +24,6 @@ def saved(module: torch.nn.Module, *example: torch.Tensor) -> bytes:
         buffer = io.BytesIO()
         torch.jit.save(made, buffer)
     return buffer.getvalue()
-
-
-def say(client: redis.Redis, *words: object) -> object:
-    return client.execute_command(*words)
-
-
-def put(client: redis.Redis, key: str, array: np.ndarray) -> None:
-    say(client, "AI.TENSORSET", key, "FLOAT", *array.shape, "BLOB", array.astype(FLOAT).tobytes())
-
-
-def get(client: redis.Redis, key: str) -> np.ndarray:
-    _, _, _, shape, _, blob = say(client, "AI.TENSORGET", key, "META", "BLOB")
-    return np.frombuffer(blob, dtype=FLOAT).reshape(shape)
 
 
 def run(client: redis.Redis, model: str, inputs: list[str], outputs: list[str]) -> object:

@@ -281,3 +281,37 @@ fn numbers_are_computed_in_their_own_type() {
         assert_eq!(output.bytes(), wanted.to_ne_bytes(), "{dtype:?}");
     }
 }
+
+/// On a machine with a GPU this runs there; elsewhere the store is refused.
+#[test]
+fn a_gpu_computes_what_the_processor_computes() {
+    let blob = archive::of(&forward(
+        "x: Tensor, rest: List[Tensor]) -> Tuple[Tensor, Tensor]",
+        "  y = torch.matmul(x, rest[0])\n  return (torch.relu(y), torch.t(y))",
+    ));
+    let devices = &common::backend().info().capabilities.devices;
+    let built = common::build(LoadKind::Model, "GPU", blob.clone(), &[]);
+    if !devices.contains(&"GPU:0".to_owned()) {
+        let error = built.err().expect("refused");
+        assert_eq!(error.text, "GPU requested but Torch couldn't find CUDA");
+        return;
+    }
+    let (there, here) = (built.unwrap(), load(blob).unwrap());
+    let inputs = [
+        floats(&[2, 2], &[1.0, -2.0, 3.0, 4.0]),
+        floats(&[2, 3], &[1.0, 2.0, 3.0, 4.0, 5.0, 6.0]),
+    ];
+    for _ in 0..3 {
+        let outputs = there.run(&request(&inputs, 2)).unwrap();
+        let expected = here.run(&request(&inputs, 2)).unwrap();
+        for (output, expected) in outputs.iter().zip(&expected) {
+            let (output, expected) = (output.as_ref().unwrap(), expected.as_ref().unwrap());
+            assert_eq!(output.shape(), expected.shape());
+            assert_eq!(values(output), values(expected));
+        }
+    }
+    let source = "def f(a):\n    assert a.is_cuda\n    return a + 1\n";
+    let script = common::build(LoadKind::Script, "GPU:0", source.into(), &[]).unwrap();
+    let output = common::call(script.as_ref(), "f", &inputs[..1], 1).unwrap();
+    assert_eq!(value(&output), [2.0, -1.0, 4.0, 5.0]);
+}
