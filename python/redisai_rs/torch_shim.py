@@ -45,7 +45,7 @@ class Shim:
         header = self.torch / "include" / "torch" / "headeronly" / "version.h"
         if not header.is_file():
             raise ShimError(
-                f"{header} is missing: the headers of torch 2.12 or newer are needed, which"
+                f"{header} is missing: the headers of torch 2.13 or newer are needed, which"
                 " `pip install torch` brings"
             )
         text = header.read_text()

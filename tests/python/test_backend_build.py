@@ -73,7 +73,7 @@ def test_a_compiler_that_fails_leaves_nothing_behind(shim, tmp_path):
 
 def test_headers_of_an_old_torch_are_told(shim, tmp_path):
     (shim.torch / "include" / "torch" / "headeronly" / "version.h").unlink()
-    with pytest.raises(torch_shim.ShimError, match="torch 2.12 or newer"):
+    with pytest.raises(torch_shim.ShimError, match="torch 2.13 or newer"):
         torch_shim.build(shim, tmp_path / "cache")
 
 

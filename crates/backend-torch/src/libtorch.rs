@@ -11,6 +11,10 @@ use std::ffi::{CStr, OsStr};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
+/// The oldest that this backend is tested with. With 2.11 a script that is refused elsewhere ended the
+/// process.
+const OLDEST: (u32, u32) = (2, 13);
+
 const VERSION: &CStr = c"aoti_torch_abi_version";
 const ENTRY: &CStr = c"redisai_torch_shim";
 
@@ -43,10 +47,16 @@ impl Libtorch {
         let torch = open(path)?;
         let version = version_of(torch).ok_or_else(|| {
             unsupported(format!(
-                "ERR {shown} does not say which PyTorch it is; 2.12 or newer is needed"
+                "ERR {shown} does not say which PyTorch it is; 2.13 or newer is needed"
             ))
         })?;
         let [major, minor, patch] = version;
+        if (major, minor) < OLDEST {
+            return Err(unsupported(format!(
+                "ERR PyTorch {major}.{minor}.{patch} at {shown} is too old: {}.{} or newer is needed",
+                OLDEST.0, OLDEST.1
+            )));
+        }
         let file = shim::find(major, minor)?;
         let library = open(&file)?;
         let refused = |why: &str| unsupported(format!("ERR {} {why}", file.display()));
@@ -117,6 +127,6 @@ mod tests {
         assert!(text("").contains("pip install torch"));
         assert!(text("/nowhere/libtorch_cpu.so").contains("/nowhere/libtorch_cpu.so"));
         assert!(text(concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml")).contains("Cargo.toml"));
-        assert!(text("libm.so.6").contains("2.12 or newer"));
+        assert!(text("libm.so.6").contains("2.13 or newer"));
     }
 }
