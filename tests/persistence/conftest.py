@@ -1,14 +1,16 @@
-"""A server with every kind of tensor and model in it, and what must be there afterwards."""
+"""A server with every kind of tensor, model and script in it, and what must be there afterwards."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import redis
 from onnx_models import execute, get, model, node, put, store, value
+from persistence import redisai_1_2
 from redisai_rs import servers
 from redisai_rs.testing import Server
 
@@ -36,8 +38,19 @@ def linear() -> bytes:
     return model([node("MatMul", "x w", "y")], [value("x")], [value("y", dims=("n", 4))], weights)
 
 
+def load_scripts(client: redis.Redis) -> None:
+    """The scripts of RedisAI's data set: a client cannot store one without Torch, a payload can."""
+    server = client.info("server")
+    product = "Valkey" if "valkey_version" in server else "Redis"
+    version = tuple(map(int, server["redis_version"].split(".")))
+    binary = servers.ServerBinary(Path(), product, version)
+    for key in redisai_1_2.SCRIPTS:
+        client.restore(key, 0, redisai_1_2.payload_for(binary, key), replace=True)
+
+
 def fill(client: redis.Redis) -> None:
     """Stores all of it."""
+    load_scripts(client)
     for key, array in TENSORS.items():
         put(client, key, array)
     store(client, linear(), "plain")
@@ -61,6 +74,10 @@ def look(client: redis.Redis, *, names: bool = True) -> None:
         assert found.shape == array.shape
         np.testing.assert_array_equal(found, array)
     assert client.ttl("doubles") > 1000
+    for key in redisai_1_2.SCRIPTS:
+        redisai_1_2.look_at(client, key)
+    scripts = client.execute_command("AI._SCRIPTSCAN")
+    assert [name.decode() for name, _ in scripts] == sorted(redisai_1_2.SCRIPTS)
     assert client.execute_command("AI._MODELSCAN") == [
         [b"options", "v\xe9".encode()],
         [b"plain", b""],

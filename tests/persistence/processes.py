@@ -21,6 +21,14 @@ def child(server: Server) -> int:
     return int(wait_until(lambda: path.read_text().split(), "the child that saves")[0])
 
 
+def ended(number: int) -> bool:
+    """Whether that process has ended; its parent may not have asked yet."""
+    try:
+        return ") Z " in Path(f"/proc/{number}/stat").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return True
+
+
 @contextlib.contextmanager
 def stopped_child(server: Server) -> Iterator[int]:
     """The child stands still; at the end it is killed, if it is still there."""
@@ -31,6 +39,8 @@ def stopped_child(server: Server) -> Iterator[int]:
     finally:
         with contextlib.suppress(ProcessLookupError):
             os.kill(number, signal.SIGKILL)
+        # It has the server's sockets too: the port is free when it has ended.
+        wait_until(lambda: ended(number), "the child's end")
 
 
 def aof_files(server: Server) -> list[Path]:
