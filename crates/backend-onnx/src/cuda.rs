@@ -38,7 +38,7 @@ pub(crate) fn use_device(
     OPENED.call_once(|| {
         open_libraries(Path::new(OsStr::from_bytes(
             &environment.settings.framework,
-        )))
+        )));
     });
     let api = environment.api();
     // A failure is about the machine, not about the model: that is what `Init` says.

@@ -1,98 +1,74 @@
-//! Integer divisions whose divisor a client gives.
-//!
-//! A processor that refuses a division (by zero, or of the smallest value by −1) ends the process. Where
-//! the divisor is an input of the model it can be looked at before the run; what a model computes
-//! itself cannot.
+//! Integer divisions that a processor refuses: by zero, and of the smallest value by −1.
 
-use crate::proto::Node;
-use bytes::Bytes;
-use redisai_core::{BackendError, DType, Status, Tensor, ValueInfo};
-use std::collections::HashMap;
+use crate::hazards::Operand;
+use redisai_core::{BackendError, DType, Status, Tensor};
 use std::sync::Arc;
 
-/// Operators that hand on the values of their first input.
-const HANDING_ON: [&str; 8] = [
-    "Identity",
-    "Reshape",
-    "Squeeze",
-    "Unsqueeze",
-    "Flatten",
-    "Transpose",
-    "Expand",
-    "Tile",
-];
-
-/// Divisions of a model, by name.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub(crate) struct Divisions {
-    /// Dividend and divisor.
-    pairs: Vec<(Bytes, Bytes)>,
-    /// Whose values a name has.
-    origins: HashMap<Bytes, Bytes>,
-}
-
-impl Divisions {
-    /// Looks at a node; nodes come in the order of the file.
-    pub(crate) fn node(&mut self, node: &Node) {
-        let Some(first) = node.input.first() else {
-            return;
-        };
-        if HANDING_ON.iter().any(|op| node.op_type == op.as_bytes()) {
-            let origin = self.origin(first);
-            self.origins.extend(
-                node.output
-                    .iter()
-                    .map(|output| (output.clone(), origin.clone())),
-            );
-        } else if node.op_type == "Div" || node.op_type == "Mod" {
-            let divisor = node.input.get(1).map(|name| self.origin(name));
-            self.pairs
-                .extend(divisor.map(|divisor| (self.origin(first), divisor)));
-        }
-    }
-
-    fn origin(&self, name: &Bytes) -> Bytes {
-        self.origins.get(name).unwrap_or(name).clone()
-    }
-
-    /// The divisions whose divisor is one of a session's inputs.
-    pub(crate) fn of_inputs(&self, inputs: &[ValueInfo]) -> Vec<Division> {
-        let place = |name: &Bytes| inputs.iter().position(|input| *input.name == **name);
-        let found = self.pairs.iter().filter_map(|(dividend, divisor)| {
-            Some(Division {
-                dividend: place(dividend),
-                divisor: place(divisor)?,
-            })
-        });
-        found.collect()
-    }
-}
-
-/// A division by an input of the session.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// A division whose divisor is known before a run.
+#[derive(Clone, Debug)]
 pub(crate) struct Division {
-    dividend: Option<usize>,
-    divisor: usize,
+    dividend: Option<Operand>,
+    divisor: Operand,
+    /// The frame length of an STFT, by which it divides in every version.
+    length: bool,
 }
 
 impl Division {
+    /// Of `Div` or `Mod`; the dividend is none where it is not known.
+    pub(crate) fn new(dividend: Option<Operand>, divisor: Operand) -> Self {
+        Self {
+            dividend,
+            divisor,
+            length: false,
+        }
+    }
+
+    /// Of `STFT`, by its frame length.
+    pub(crate) fn length(divisor: Operand) -> Self {
+        Self {
+            dividend: None,
+            divisor,
+            length: true,
+        }
+    }
+
+    /// Whether inputs matter: a constant divisor without the values that do harm needs no look.
+    pub(crate) fn needs_inputs(&self) -> bool {
+        let harmless = |operand: &Operand, harm: fn(&[u8]) -> bool| match operand {
+            Operand::Input(_) => false,
+            Operand::Constant(constant) => !has(constant, harm),
+        };
+        let divisor_is_harmless = harmless(&self.divisor, is_minus_one);
+        let constant = matches!(self.divisor, Operand::Constant(_));
+        !constant || (!divisor_is_harmless && self.dividend.is_some())
+    }
+
     /// Refuses inputs with which the processor would refuse the division. `zero_is_caught`: ONNX
-    /// Runtime looks for zeros itself.
+    /// Runtime looks for zeros of `Div` and `Mod` itself.
     pub(crate) fn check(
-        self,
+        &self,
         inputs: &[Arc<Tensor>],
         zero_is_caught: bool,
     ) -> Result<(), BackendError> {
-        let Some(divisor) = inputs
-            .get(self.divisor)
+        let Some(divisor) = self
+            .divisor
+            .of(inputs)
             .filter(|tensor| is_integer(tensor.dtype()))
         else {
             return Ok(());
         };
-        if !zero_is_caught && has(divisor, |element| element.iter().all(|&byte| byte == 0)) {
-            return Err(refused("ERR integer division by zero"));
+        let zero = |element: &[u8]| element.iter().all(|&byte| byte == 0);
+        if (self.length || !zero_is_caught) && has(divisor, zero) {
+            return Err(refused(if self.length {
+                "ERR the model's STFT cannot take a frame_length of 0"
+            } else {
+                "ERR integer division by zero"
+            }));
         }
-        let dividend = self.dividend.and_then(|place| inputs.get(place));
+        let dividend = self
+            .dividend
+            .as_ref()
+            .and_then(|dividend| dividend.of(inputs));
         let overflows = matches!(divisor.dtype(), DType::Int32 | DType::Int64)
             && dividend.is_some_and(|dividend| overflows(dividend, divisor));
         if overflows {
@@ -104,7 +80,6 @@ impl Division {
 
 /// Whether the smallest value meets −1. Where the two are broadcast: whether both are there.
 fn overflows(dividend: &Tensor, divisor: &Tensor) -> bool {
-    let is_minus_one = |element: &[u8]| element.iter().all(|&byte| byte == 0xff);
     if dividend.shape() == divisor.shape() && dividend.dtype() == divisor.dtype() {
         let size = divisor.dtype().size().max(1);
         let pairs = dividend
@@ -140,6 +115,10 @@ fn is_smallest(element: &[u8]) -> bool {
     }
 }
 
+fn is_minus_one(element: &[u8]) -> bool {
+    element.iter().all(|&byte| byte == 0xff)
+}
+
 fn has(tensor: &Tensor, wanted: impl Fn(&[u8]) -> bool) -> bool {
     tensor
         .bytes()
@@ -152,23 +131,6 @@ mod tests {
     use super::*;
     use redisai_core::Shape;
 
-    fn node(op: &'static str, inputs: &[&'static str], output: &'static str) -> Node {
-        let bytes = |text: &'static str| Bytes::from_static(text.as_bytes());
-        Node {
-            input: inputs.iter().map(|name| bytes(name)).collect(),
-            output: vec![bytes(output)],
-            op_type: bytes(op),
-            ..Node::default()
-        }
-    }
-
-    fn input(name: &str) -> ValueInfo {
-        ValueInfo {
-            name: name.as_bytes().into(),
-            ..ValueInfo::default()
-        }
-    }
-
     fn int32(values: &[i32]) -> Arc<Tensor> {
         let bytes: Vec<u8> = values
             .iter()
@@ -178,33 +140,15 @@ mod tests {
         Arc::new(Tensor::new(DType::Int32, shape, Box::new(bytes)).unwrap())
     }
 
-    #[test]
-    fn divisors_are_followed_to_the_inputs() {
-        let mut divisions = Divisions::default();
-        for node in [
-            node("Unsqueeze", &["y", "axes"], "u"),
-            node("Identity", &["u"], "v"),
-            node("Div", &["x", "v"], "z"),
-            node("Mod", &["x", "z"], "w"),
-        ] {
-            divisions.node(&node);
-        }
-        assert_eq!(
-            divisions.of_inputs(&[input("x"), input("y")]),
-            [Division {
-                dividend: Some(0),
-                divisor: 1
-            }]
-        );
+    fn check(division: &Division, inputs: &[&[i32]], caught: bool) -> Result<(), BackendError> {
+        let inputs: Vec<_> = inputs.iter().map(|values| int32(values)).collect();
+        division.check(&inputs, caught)
     }
 
     #[test]
     fn what_the_processor_refuses_is_refused() {
-        let division = Division {
-            dividend: Some(0),
-            divisor: 1,
-        };
-        let check = |x: &[i32], y: &[i32], caught| division.check(&[int32(x), int32(y)], caught);
+        let division = Division::new(Some(Operand::Input(0)), Operand::Input(1));
+        let check = |x: &[i32], y: &[i32], caught| check(&division, &[x, y], caught);
         assert!(check(&[7, 8], &[1, 0], false).is_err());
         assert!(check(&[7, 8], &[1, 0], true).is_ok());
         assert!(check(&[i32::MIN, 8], &[-1, 1], true).is_err());
@@ -212,5 +156,21 @@ mod tests {
         assert!(check(&[i32::MIN, 8], &[-1], true).is_err(), "broadcast");
         assert!(check(&[8, i32::MAX], &[-1, i32::MIN], false).is_ok());
         assert!(check(&[i32::MIN], &[2], false).is_ok());
+    }
+
+    #[test]
+    fn constants_count() {
+        let constant = |values: &[i32]| Operand::Constant(int32(values));
+        let by = |values: &[i32]| Division::new(Some(Operand::Input(0)), constant(values));
+        assert!(check(&by(&[-1]), &[&[5, i32::MIN]], true).is_err());
+        assert!(check(&by(&[-1]), &[&[5, i32::MAX]], true).is_ok());
+        assert!(by(&[2, -1]).needs_inputs());
+        assert!(!by(&[2, 0]).needs_inputs(), "no input changes that");
+        let of = Division::new(Some(constant(&[i32::MIN])), Operand::Input(0));
+        assert!(of.needs_inputs());
+        assert!(check(&of, &[&[-1]], true).is_err());
+        assert!(check(&of, &[&[1]], true).is_ok());
+        assert!(check(&Division::length(Operand::Input(0)), &[&[0]], true).is_err());
+        assert!(check(&Division::length(Operand::Input(0)), &[&[-1]], true).is_ok());
     }
 }

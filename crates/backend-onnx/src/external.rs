@@ -11,9 +11,9 @@
 //! only the one that ONNX Runtime looks at (its decoder keeps an earlier `EXTERNAL` when a later
 //! value is no member of the enumeration; ours would see the later one).
 
-use crate::division::Divisions;
 use crate::error::{EXTERNAL_DATA, NO_PROTOBUF, ORT_FORMAT, SPARSE, SPLIT};
 use crate::folding::{self, Folding};
+use crate::hazards::Hazards;
 use crate::proto::{Attribute, Graph, Model, Node, SparseTensor, Tensor, elements, zip};
 use crate::{functions, parts};
 use bytes::Bytes;
@@ -22,14 +22,14 @@ use redisai_core::{BackendError, Buffer, Status};
 use std::sync::Arc;
 
 /// What the walk found.
-#[derive(Debug, Default, PartialEq, Eq)]
+#[derive(Debug, Default, PartialEq)]
 pub(crate) struct Survey {
     /// A node with sub-graphs is somewhere.
     pub(crate) control_flow: bool,
     /// Bytes of the tensors that the model carries.
     pub(crate) weights: usize,
-    /// Divisions that the processor may refuse.
-    pub(crate) divisions: Divisions,
+    /// What inputs may end the process with.
+    pub(crate) hazards: Hazards,
     /// An operator that ends the process when it is given a tensor without elements.
     pub(crate) fragile: Option<&'static str>,
     /// What ONNX Runtime may compute of constants alone.
@@ -107,7 +107,7 @@ pub(crate) fn survey(blob: &Arc<dyn Buffer>) -> Result<Survey, BackendError> {
     let mut survey = Survey {
         control_flow: walk.control_flow,
         fragile: walk.fragile,
-        divisions: walk.divisions,
+        hazards: walk.hazards,
         weights: usize::try_from(walk.weights.saturating_add(walk.dense)).unwrap_or(usize::MAX),
         folding: Folding::of(&model, real, called),
         ..Survey::default()
@@ -145,7 +145,7 @@ struct Walk {
     external: bool,
     control_flow: bool,
     fragile: Option<&'static str>,
-    divisions: Divisions,
+    hazards: Hazards,
     /// A Split that ONNX Runtime aborts on.
     split: bool,
     /// Bytes of plain tensors.
@@ -168,6 +168,7 @@ impl Walk {
                 .for_each(|graph| self.graph(graph));
         }
         for function in &model.functions {
+            self.hazards.scope();
             function.node.iter().for_each(|node| self.node(node));
             function
                 .attribute_proto
@@ -178,10 +179,10 @@ impl Walk {
 
     /// Depth is bounded: the decoder refuses messages nested deeper than 100.
     fn graph(&mut self, graph: &Graph) {
-        graph
-            .initializer
-            .iter()
-            .for_each(|tensor| self.tensor(tensor));
+        for tensor in &graph.initializer {
+            self.tensor(tensor);
+            self.hazards.constant(&tensor.name, tensor);
+        }
         graph
             .sparse_initializer
             .iter()
@@ -190,7 +191,7 @@ impl Walk {
     }
 
     fn node(&mut self, node: &Node) {
-        self.divisions.node(node);
+        self.hazards.node(node);
         if let Some(op) = FRAGILE.iter().find(|op| node.op_type == op.as_bytes()) {
             self.fragile = Some(op);
         }

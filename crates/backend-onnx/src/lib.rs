@@ -24,6 +24,8 @@ mod external;
 mod folding;
 mod functions;
 mod handles;
+mod hazards;
+mod integers;
 mod log;
 mod memory;
 mod model;

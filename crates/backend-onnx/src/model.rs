@@ -1,10 +1,10 @@
 //! A session and its runs.
 
-use crate::division::Division;
 use crate::environment::Environment;
 use crate::error::{Doing, MEMORY_LIMIT, TERMINATED};
 use crate::external::{Survey, survey};
 use crate::handles::{Session, Value};
+use crate::hazards::Checks;
 use crate::runs::Runs;
 use crate::signature::{self, Names, TYPE_SEQUENCE, TYPE_TENSOR};
 use crate::sys::ort;
@@ -30,7 +30,7 @@ pub(crate) struct OnnxModel {
     inputs: Names,
     outputs: Names,
     survey: Survey,
-    divisions: Vec<Division>,
+    checks: Checks,
     counted: Counted,
     /// Whether an output without a tensor was already told to the log.
     warned: AtomicBool,
@@ -45,6 +45,9 @@ impl OnnxModel {
     ) -> Result<Self, BackendError> {
         let _limited = log::Scope::load();
         let mut survey = survey(request.blob)?;
+        survey
+            .hazards
+            .check_constants(zero_is_caught(environment))?;
         let (session, counted) = build(environment, request, &survey)?;
         let (signature, inputs, outputs) = signature::read(
             environment.api(),
@@ -55,7 +58,7 @@ impl OnnxModel {
         let declared = signature.functions.first();
         let declared = declared.map_or(&[][..], |function| &function.inputs);
         // Names in it are parts of the blob, which is not kept.
-        let divisions = std::mem::take(&mut survey.divisions).of_inputs(declared);
+        let checks = std::mem::take(&mut survey.hazards).of_inputs(declared);
         Ok(Self {
             environment,
             runs,
@@ -64,7 +67,7 @@ impl OnnxModel {
             inputs,
             outputs,
             survey,
-            divisions,
+            checks,
             counted,
             warned: AtomicBool::new(false),
         })
@@ -120,9 +123,8 @@ impl OnnxModel {
 
     /// Refuses inputs that would end the process.
     fn check_inputs(&self, run: &Run<'_>) -> Result<(), BackendError> {
-        for division in &self.divisions {
-            division.check(run.inputs, self.environment.ort.is_at_least(1, 26))?;
-        }
+        self.checks
+            .check(run.inputs, zero_is_caught(self.environment))?;
         match self.survey.fragile {
             Some(op) if run.inputs.iter().any(|input| input.shape().elements() == 0) => {
                 let text = format!("ERR the model's {op} cannot take an input without elements");
@@ -219,6 +221,11 @@ impl LoadedModel for OnnxModel {
     fn figures(&self) -> Vec<(String, String)> {
         vec![("memory".to_owned(), self.counted.total().to_string())]
     }
+}
+
+/// Whether ONNX Runtime looks for integer divisions by zero itself.
+fn zero_is_caught(environment: &Environment) -> bool {
+    environment.ort.is_at_least(1, 26)
 }
 
 /// A session's memory.

@@ -52,7 +52,9 @@ impl Message {
             (Self::Function, 11) | (Self::Node, 5) => Self::Attribute,
             (Self::Graph, 5) | (Self::Attribute, 5 | 10) | (Self::Sparse, 1 | 2) => Self::Tensor,
             (Self::Graph, 15) | (Self::Attribute, 22 | 23) => Self::Sparse,
-            (Self::Graph, 11 | 12) | (Self::Node, 1 | 2) | (Self::Tensor, 13) => Self::Leaf,
+            (Self::Graph, 11 | 12) | (Self::Node, 1 | 2) | (Self::Tensor, 5 | 7 | 11 | 13) => {
+                Self::Leaf
+            }
             _ => return None,
         })
     }

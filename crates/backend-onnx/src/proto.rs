@@ -101,10 +101,18 @@ pub(crate) struct Tensor {
     pub(crate) dims: Vec<i64>,
     #[prost(int32, tag = "2")]
     pub(crate) data_type: i32,
+    // Lists of numbers, which ONNX's definition says are packed: as the bytes that they are in the
+    // file, since numbers take up to eight times as much.
+    #[prost(bytes = "bytes", repeated, tag = "5")]
+    pub(crate) int32_data: Vec<Bytes>,
+    #[prost(bytes = "bytes", repeated, tag = "7")]
+    pub(crate) int64_data: Vec<Bytes>,
     #[prost(bytes = "bytes", tag = "8")]
     pub(crate) name: Bytes,
     #[prost(bytes = "bytes", tag = "9")]
     pub(crate) raw_data: Bytes,
+    #[prost(bytes = "bytes", repeated, tag = "11")]
+    pub(crate) uint64_data: Vec<Bytes>,
     #[prost(message, repeated, tag = "13")]
     pub(crate) external_data: Vec<Entry>,
     #[prost(int32, optional, tag = "14")]

@@ -1,10 +1,7 @@
 //! Models and inputs made to break something. A crash ends this process, and so fails the test.
 //!
-//! Not here, since it cannot be contained in the process (SIGFPE inside ONNX Runtime): an integer
-//! division or remainder, of what the model has computed itself, of the smallest value by −1, and, before
-//! 1.26, by zero. Nor what aborts
-//! ONNX Runtime 1.32 in operators that are given inner values of a wrong rank (Attention, DFT, STFT,
-//! ReverseSequence).
+//! Not here, since it cannot be contained in the process: what `docs/onnx.md` lists as not to be caught,
+//! and, since their models are made by Python, the inputs of `tests/models/test_crashing_inputs.py`.
 
 mod common;
 
