@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import operator
+
 import pytest
 from commands.wire import Failure, Status, Wire
 from forms import FORMS, KEYLESS, Form
@@ -102,9 +104,9 @@ TABLE = [
 
 @pytest.mark.parametrize(("name", "flags", "positions"), TABLE)
 def test_command_info(
-    wire: Wire, server_binary: ServerBinary, name: str, flags: set[str], positions: tuple[int, ...]
+    both: Wire, server_binary: ServerBinary, name: str, flags: set[str], positions: tuple[int, ...]
 ) -> None:
-    (found,) = wire("COMMAND", "INFO", name)
+    (found,) = both("COMMAND", "INFO", name)
     assert found[0] == name.encode()
     # Any number of arguments: the module itself says what is wrong with it, in upper case.
     assert found[1] == -1
@@ -112,7 +114,8 @@ def test_command_info(
     if "movablekeys" not in flags or server_binary.version < (7, 0):
         assert tuple(found[3:6]) == positions
     if server_binary.version >= (7, 0):
-        specs = [{bytes(flag) for flag in spec[1]} for spec in found[8]]
+        flags_of = operator.itemgetter(b"flags" if both.protocol == 3 else 1)
+        specs = [{bytes(flag) for flag in flags_of(spec)} for spec in found[8]]
         # A server that trusts a spec never asks: with keyword sections none may be complete.
         assert all((b"incomplete" in spec) == ("movablekeys" in flags) for spec in specs)
         if "movablekeys" not in flags:

@@ -7,7 +7,7 @@ Python types; what a command replies is a contract down to these differences.
 from __future__ import annotations
 
 import socket
-from collections.abc import Iterable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from typing import Any
 
 from redisai_rs._resp import Argument, encode
@@ -53,7 +53,8 @@ class Wire:
     """One connection; calling it sends a command and gives the reply.
 
     Integers are `int`, doubles `float` (RESP3 only), bulk strings `bytes`, null `None`, arrays
-    `list`, maps `dict`, sets `set`; simple strings and errors are `Status` and `Failure`.
+    `list`, maps `dict`, sets `set` (`list` where a member is an array or a map); simple strings and
+    errors are `Status` and `Failure`.
     """
 
     def __init__(self, address: tuple[str, int], protocol: int = 2, timeout: float = 60) -> None:
@@ -108,7 +109,9 @@ class Wire:
         if kind in b"*>":
             return None if count < 0 else [self.read() for _ in range(count)]
         if kind == b"~":
-            return {self.read() for _ in range(count)}
+            members = [self.read() for _ in range(count)]
+            plain = all(isinstance(member, Hashable) for member in members)
+            return set(members) if plain else members
         if kind == b"%":
             return {self.read(): self.read() for _ in range(count)}
         raise ConnectionError(f"not a reply: {line[:40]!r}")
