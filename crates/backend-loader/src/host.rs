@@ -49,9 +49,9 @@ impl LibraryHost {
     }
 }
 
-/// Whether the kernel would map this much now. It may still run out later; what this catches is the
-/// size that can never be had.
-fn can_have(bytes: usize) -> bool {
+/// Whether the kernel would map this many bytes now; sizes below 4 MiB are not asked for. It may still
+/// run out later; what this catches is the size that can never be had.
+pub fn can_have(bytes: usize) -> bool {
     if bytes < PROBE_FROM {
         return true;
     }

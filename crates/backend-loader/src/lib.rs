@@ -31,6 +31,7 @@ mod signals;
 
 pub use discover::Discovery;
 pub use error::{LoadError, Reason};
+pub use host::can_have;
 pub use loader::{Loader, LoaderConfig, is_below};
 pub use places::Environment;
 

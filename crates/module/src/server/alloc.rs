@@ -10,6 +10,7 @@
 )]
 
 use super::raw;
+use redisai_backend_loader::can_have;
 use std::alloc::{GlobalAlloc, Layout};
 use std::ptr::null_mut;
 
@@ -108,13 +109,15 @@ unsafe fn base_of(block: *mut u8, layout: Layout) -> *mut u8 {
     unsafe { block.cast::<Base>().sub(1).read() }
 }
 
-/// Refuses (null) rather than aborts where the server has `TryAlloc`.
+/// Refuses (null) rather than aborts: the server does where it has `TryAlloc`; before 7.0 the kernel is
+/// asked for what is big.
 fn server_alloc(size: usize) -> *mut u8 {
     // SAFETY: the table is filled in; allocating has no precondition.
     unsafe {
         match (raw::RedisModule_TryAlloc, raw::RedisModule_Alloc) {
-            (Some(allocate), _) | (None, Some(allocate)) => allocate(size).cast(),
-            (None, None) => null_mut(),
+            (Some(allocate), _) => allocate(size).cast(),
+            (None, Some(allocate)) if can_have(size) => allocate(size).cast(),
+            (None, _) => null_mut(),
         }
     }
 }
@@ -122,8 +125,8 @@ fn server_alloc(size: usize) -> *mut u8 {
 fn server_calloc(size: usize) -> *mut u8 {
     // SAFETY: as above.
     unsafe {
-        // 7.0 has no `TryCalloc`, and its `Calloc` ends the server where memory has run out. What is
-        // big enough to run out is zeroed by hand there.
+        // 7.0 has no `TryCalloc`, nor has 6.2, and its `Calloc` ends the server where memory has run out.
+        // What is big enough to run out is zeroed by hand there.
         let try_calloc = raw::RedisModule_TryCalloc;
         if try_calloc.is_none() && size >= BIG {
             let block = server_alloc(size);
@@ -145,10 +148,9 @@ unsafe fn server_realloc(block: *mut u8, size: usize) -> *mut u8 {
     // SAFETY: the caller's promise.
     unsafe {
         match (raw::RedisModule_TryRealloc, raw::RedisModule_Realloc) {
-            (Some(reallocate), _) | (None, Some(reallocate)) => {
-                reallocate(block.cast(), size).cast()
-            }
-            (None, None) => null_mut(),
+            (Some(reallocate), _) => reallocate(block.cast(), size).cast(),
+            (None, Some(reallocate)) if can_have(size) => reallocate(block.cast(), size).cast(),
+            (None, _) => null_mut(),
         }
     }
 }
