@@ -127,7 +127,7 @@ typedef struct DLTensor {
     void *data;
     // Where the memory is.
     struct DLDevice device;
-    // Number of dimensions.
+    // Number of dimensions, at most 1024.
     int32_t ndim;
     // Element type.
     struct DLDataType dtype;

@@ -8,6 +8,7 @@ import redis
 from onnx import TensorProto, helper
 from onnx_models import (
     execute,
+    get,
     model,
     node,
     put,
@@ -85,6 +86,18 @@ def test_an_operator_that_fails(client):
     text = text_of(client, "AI.MODELEXECUTE", "m", "INPUTS", 2, "x", "s", "OUTPUTS", 1, "y")
     assert "Reshape" in text
     assert text == reference_error(blob, x=x, s=s)
+
+
+def test_more_dimensions_than_a_model_takes(client):
+    blob = model([node("Identity", "x", "y")], [value("x", dims=None)], [value("y", dims=None)])
+    store(client, blob)
+    run = ("AI.MODELEXECUTE", "m", "INPUTS", 1, "x", "OUTPUTS", 1, "y")
+    text = "an input has 1025 dimensions, models take at most 1024: set it with fewer"
+    client.execute_command("AI.TENSORSET", "x", "FLOAT", *[1] * 1025, "VALUES", 5)
+    assert text_of(client, *run) == text
+    client.execute_command("AI.TENSORSET", "x", "FLOAT", *[1] * 64, "VALUES", 5)
+    assert client.execute_command(*run) == b"OK"
+    assert get(client, "y").shape == (1,) * 64
 
 
 # Stores ----------------------------------------------------------------------------------------

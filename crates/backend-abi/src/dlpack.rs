@@ -142,7 +142,7 @@ pub struct DLTensor {
     pub data: *mut c_void,
     /// Where the memory is.
     pub device: DLDevice,
-    /// Number of dimensions.
+    /// Number of dimensions, at most 1024.
     pub ndim: i32,
     /// Element type.
     pub dtype: DLDataType,

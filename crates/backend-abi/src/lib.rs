@@ -56,6 +56,6 @@ pub use signature_table::*;
 pub use status::*;
 pub use table::*;
 pub use tensor::{
-    adopt_view, export_host_tensor, export_tensor, import_tensor, release_tensor, view_of,
+    MAX_RANK, adopt_view, export_host_tensor, export_tensor, import_tensor, release_tensor, view_of,
 };
 pub use text::{RaiBytes, RaiPair, RaiPairs, RaiText, slice_of};

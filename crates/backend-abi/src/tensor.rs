@@ -10,8 +10,8 @@ use redisai_core::{BackendError, Buffer, DType, Shape, Status, Tensor, TensorErr
 use std::ptr::{self, NonNull};
 use std::sync::Arc;
 
-/// More dimensions than any framework has.
-const MAX_RANK: i32 = 1024;
+/// The most dimensions of a tensor that crosses the border; more than any framework has.
+pub const MAX_RANK: usize = 1024;
 
 /// A view of a tensor, good as long as `tensor` lives; `owner` is its owner.
 pub fn view_of(tensor: &Tensor, owner: u64) -> RaiView {
@@ -228,14 +228,14 @@ impl Described {
         if device != DLDeviceType::kDLCPU as i32 && device != DLDeviceType::kDLCUDAHost as i32 {
             return Err(refused("is not in host memory"));
         }
-        if !(0..=MAX_RANK).contains(&tensor.ndim) || (tensor.ndim > 0 && tensor.shape.is_null()) {
+        let rank = usize::try_from(tensor.ndim).map_err(|_| refused("has no valid shape"))?;
+        if rank > MAX_RANK || (rank > 0 && tensor.shape.is_null()) {
             return Err(refused("has no valid shape"));
         }
         let dtype = tensor
             .dtype
             .to_dtype()
             .ok_or_else(|| refused("has a data type that is not supported"))?;
-        let rank = tensor.ndim as usize;
         // SAFETY: `ndim` dimensions and, unless null, strides.
         let (dims, strides) =
             unsafe { (slice_of(tensor.shape, rank), slice_of(tensor.strides, rank)) };

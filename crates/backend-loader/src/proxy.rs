@@ -5,7 +5,7 @@ use crate::host::expect_count;
 use crate::library::Library;
 use redisai_backend_abi::owner::{Blob, tensor_owner};
 use redisai_backend_abi::{
-    RAI_CAN_BATCH, RAI_CAN_CANCEL, RAI_DYNAMIC_SHAPES, RAI_HAS_FUNCTIONS, RAI_LOAD_MODEL,
+    MAX_RANK, RAI_CAN_BATCH, RAI_CAN_CANCEL, RAI_DYNAMIC_SHAPES, RAI_HAS_FUNCTIONS, RAI_LOAD_MODEL,
     RAI_LOAD_SCRIPT, RAI_OK, RaiBytes, RaiCapabilities, RaiInfo, RaiLoad, RaiLoaded, RaiPair,
     RaiPairs, RaiRun, RaiTensor, RaiText, RaiView, error_of, import_all, import_signature,
     release_tensor, slice_of, view_of,
@@ -164,6 +164,18 @@ struct Session {
     signature: Signature,
 }
 
+/// A tensor may have more dimensions than cross the border; no model takes so many.
+fn check_rank(input: &Tensor) -> Result<(), BackendError> {
+    let rank = input.shape().rank();
+    if rank <= MAX_RANK {
+        return Ok(());
+    }
+    let text = format!(
+        "ERR an input has {rank} dimensions, models take at most {MAX_RANK}: set it with fewer"
+    );
+    Err(BackendError::new(Status::BadInput, text))
+}
+
 impl LoadedModel for Session {
     fn signature(&self) -> &Signature {
         &self.signature
@@ -174,6 +186,7 @@ impl LoadedModel for Session {
         let mut copies: SmallVec<[Arc<Tensor>; 2]> = SmallVec::new();
         let mut views: SmallVec<[RaiView; 8]> = SmallVec::with_capacity(run.inputs.len());
         for input in run.inputs {
+            check_rank(input)?;
             if self.fits(input) {
                 views.push(view_of(input, tensor_owner(input)));
             } else {
