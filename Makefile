@@ -14,7 +14,7 @@ TESTS ?= tests
 WORKERS ?= 4
 
 .DEFAULT_GOAL := help
-.PHONY: help demo build develop test test-servers soak loom fuzz bench lint fmt docs clean check
+.PHONY: help demo build develop test test-servers test-frameworks soak loom fuzz bench lint fmt docs clean check
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' $(firstword $(MAKEFILE_LIST)) | \
@@ -35,6 +35,9 @@ test: develop ## every test, then the linters
 
 test-servers: develop ## every test on every server that we know, and a table
 	$(BIN)/python scripts/test.py --workers $(WORKERS) --only pytest -- --all-servers $(TESTS)
+
+test-frameworks: develop ## each backend with the oldest framework that it promises
+	$(BIN)/python scripts/frameworks.py
 
 soak: develop ## minutes of mixed load
 	$(BIN)/python scripts/test.py --workers 1 --only pytest -- -m soak --timeout 0 $(TESTS)

@@ -11,7 +11,7 @@ import onnxruntime
 import pytest
 import redis
 from onnx import TensorProto, helper, numpy_helper
-from onnx_models import execute, get, model, node, put, reference, store, value
+from onnx_models import execute, get, model, node, put, reference, reference_error, store, value
 
 INTEGERS = [np.int32, np.int64]
 KINDS = {np.int32: TensorProto.INT32, np.int64: TensorProto.INT64}
@@ -111,6 +111,21 @@ def test_a_constant_by_a_constant(client, number, fits):
     else:
         with pytest.raises(redis.ResponseError, match=OVERFLOW):
             store(client, blob)
+
+
+@pytest.mark.parametrize("integer", INTEGERS)
+@pytest.mark.parametrize("operator", ["Div", "Mod"])
+def test_by_a_constant_of_zero(client, operator, integer):
+    """Before 1.26 nothing but we can refuse it; since then it is onnxruntime's matter."""
+    blob = division(operator, "x c", integer([3, 0]), initializer)
+    if tuple(map(int, onnxruntime.__version__.split(".")[:2])) >= (1, 26):
+        text = reference_error(blob)
+    else:
+        text = "integer division by zero"
+    with pytest.raises(redis.ResponseError) as raised:
+        store(client, blob)
+    assert str(raised.value) == text
+    assert client.ping()
 
 
 # Frame lengths and dimensions ---------------------------------------------------------------------
