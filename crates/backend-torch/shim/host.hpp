@@ -2,6 +2,7 @@
 #pragma once
 
 #include <ATen/ATen.h>
+#include <ATen/Parallel.h>
 #include <c10/core/CPUAllocator.h>
 #include <torch/csrc/jit/runtime/print_handler.h>
 
@@ -61,8 +62,16 @@ inline HostWarnings warnings;
 
 inline void print_to_host(const std::string &text) { host->log(0, text.data(), text.size()); }
 
+// OpenMP's number of threads is one for each thread that calls it; `at::set_num_threads` sets it for the
+// first alone.
+inline void use_threads() {
+  static thread_local const bool set = (at::init_num_threads(), true);
+  (void)set;
+}
+
 // Around whatever torch does for us.
 struct Quiet {
+  Quiet() { use_threads(); }
   c10::WarningUtils::WarningHandlerGuard warnings_to_host{&warnings};
   c10::InferenceMode inference{true};
 };

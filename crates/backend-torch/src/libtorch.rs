@@ -34,6 +34,7 @@ impl Libtorch {
                 "ERR PyTorch was not found: install it with `pip install torch`",
             ));
         }
+        wait_without_spinning();
         let path = Path::new(OsStr::from_bytes(path));
         if let Some(folder) = path.parent() {
             // What is not there is told by what needs it.
@@ -79,6 +80,15 @@ impl Libtorch {
             version: format!("{major}.{minor}.{patch}"),
         })
     }
+}
+
+/// Keeps OpenMP's threads from spinning between two operators: the server's own thread needs the cores.
+/// OpenMP reads it when it is loaded.
+fn wait_without_spinning() {
+    // SAFETY: both are C strings. Other threads may read the environment meanwhile: this happens once a
+    // process, and the C library leaves the list that they read in place. A value that the operator has
+    // set is kept.
+    unsafe { libc::setenv(c"OMP_WAIT_POLICY".as_ptr(), c"passive".as_ptr(), 0) };
 }
 
 /// Opens a library for good.
