@@ -5,11 +5,13 @@ use super::queue::Taken;
 use super::slot::{Fate, Slot};
 use super::threads::CpuClock;
 use super::{DeviceQueue, LineId, Ran};
+use crate::Outcome;
 use crate::inline::Watch;
 use crate::job::{Job, complete, retire};
 use crate::run::{Attempt, attempt, outcome, wait_for_session};
 use crate::session::{Permit, Session};
 use crate::shared::{Shared, lock, next_run};
+use crate::ticket::End;
 use redisai_core::{BackendError, LogLevel, RunOutput};
 use smallvec::SmallVec;
 use std::io;
@@ -147,9 +149,12 @@ fn serve(
     run(shared, slot, job, &session, learns.then_some((queue, line)))
 }
 
-/// A job at the begin of its run, unless it has ended.
+/// A job at the begin of its run, unless it has ended. One whose deadline has passed never runs,
+/// though the timer has not come to it yet.
 fn begin(shared: &Shared, job: Arc<Job>, run: u64) -> Option<Member> {
-    if let Some(inputs) = job.ticket.start(run) {
+    if job.deadline != 0 && shared.clock.now() >= job.deadline {
+        job.end(End::Expired, || Outcome::TimedOut);
+    } else if let Some(inputs) = job.ticket.start(run) {
         return Some(Member { job, inputs });
     }
     retire(shared, job);

@@ -25,6 +25,48 @@ fn a_job_that_waits_times_out_and_never_runs() {
     assert_eq!(echo.stats().view().calls, 1);
 }
 
+/// The timer is busy with another job when a worker comes to this one.
+#[test]
+fn a_job_past_its_deadline_never_runs_though_the_timer_is_late() {
+    let rig = Rig::new();
+    let (hold, echo) = (rig.model("hold"), rig.model("echo"));
+    let running = rig.submit(&hold, None);
+    rig.backends.wait_started(1);
+    let (entered, timer_is_in) = channel();
+    let (let_go, wait) = channel::<()>();
+    let slow = Box::new(move |_, _| {
+        entered.send(()).unwrap();
+        let _ = wait.recv_timeout(PATIENCE);
+    });
+    let timeout = Some(Duration::from_millis(50));
+    let first = Request {
+        timeout,
+        ..request(&hold)
+    };
+    let _first = rig.engine.submit(first, slow).unwrap();
+    let late = rig.submit(&echo, Some(50));
+    let joined = rig.batched(
+        "echo",
+        Batch {
+            size: 4,
+            ..Batch::default()
+        },
+    );
+    let members = [(); 2].map(|()| rig.submit(&joined, Some(50)));
+    rig.pass(50);
+    timer_is_in.recv_timeout(PATIENCE).unwrap();
+    rig.backends.release(1);
+    running.result().unwrap();
+    late.ends_as("timed out");
+    for member in &members {
+        member.ends_as("timed out");
+    }
+    rig.submit(&echo, None).result().unwrap();
+    let_go.send(()).unwrap();
+    assert_eq!(rig.backends.runs(), ["hold", "echo"]);
+    assert_eq!(joined.stats().view().calls, 0);
+}
+
 #[test]
 fn a_run_past_its_deadline_is_stopped_and_counted() {
     let rig = Rig::new();
