@@ -10,6 +10,7 @@ import pytest
 from commands.models import ADD, ONE, info, store
 from commands.wire import OK, Status, Wire, failure
 from dag.ops import KINDS, dag, execute, run, tget, tset
+from onnx import TensorProto
 from redisai_rs.testing import Server, wait_until
 
 NA = Status(b"NA")
@@ -245,33 +246,40 @@ def test_a_framework_error_stands_in_its_place(server: Server) -> None:
 def test_short_runs_without_a_hand_off(make_server: Callable[..., Server]) -> None:
     """Once a model is known to be short its DAGs run in the turn of the command: same replies."""
     server = make_server(module_args=["INTRA_OP_PARALLELISM", 1])
-    client = server.client()
-    blob = onnx.model([onnx.node("Neg", "x", "y")], [onnx.value("x")], [onnx.value("y")])
-    onnx.store(client, blob)
-    command = dag(
-        ["AI.TENSORSET", "x", "FLOAT", 1, 3, "VALUES", 1, 2, 3],
-        execute("m", "x", "y"),
-        tget("y", "VALUES"),
-        head="PERSIST 1 y TIMEOUT 60000",
-    )
+    client, wire = server.client(), Wire((server.host, server.port))
+    table = np.array([10, 20, 30, 40], np.float32)
+    x = onnx.value("x", TensorProto.INT64)
+    blob = onnx.model([onnx.node("Gather", "t x", "y")], [x], [onnx.value("y")], {"t": table})
+    text = onnx.reference_error(blob, x=np.array([[1, 2, 9]]))
 
-    def waited() -> int:
-        assert client.execute_command("AI.INFO", "m", "RESETSTAT") == b"OK"
+    def waited(last: int, *expected: object, errors: int = 0) -> int:
+        """The longest wait for a worker, in nanoseconds, of 50 DAGs with one reply."""
+        command = dag(
+            ["AI.TENSORSET", "x", "INT64", 1, 3, "VALUES", 1, 2, last],
+            execute("m", "x", "y"),
+            tget("y", "VALUES"),
+            head="PERSIST 1 y TIMEOUT 60000",
+        )
+        assert wire("AI.INFO", "m", "RESETSTAT") == OK
         for _ in range(50):
-            ok, ran, values = client.execute_command(*command)
-            assert (ok, ran, [float(value) for value in values]) == (b"OK", b"OK", [-1, -2, -3])
+            assert wire(*command) == [OK, *expected]
         found = onnx.info(client, "m", "FULL")
-        assert (found["calls"], found["samples"], found["errors"]) == (50, 50, 0)
+        assert (found["calls"], found["samples"], found["errors"]) == (50, 50 - errors, errors)
         return int(found["queue_ns"][11])
 
-    # Waits below 64 ns are not told apart; no hand-off is as quick.
-    assert waited() > 64
-    wait_until(lambda: waited() < 64, "runs that wait for no worker")
-    np.testing.assert_array_equal(onnx.get(client, "y"), [[-1, -2, -3]])
-    # The errors are those of a worker, and in the same place.
-    bad = dag(["AI.TENSORSET", "x", "DOUBLE", 1, 3], execute("m", "x", "y"), tget("x"))
-    wire = Wire((server.host, server.port))
-    text = onnx.reference_error(blob, x=np.zeros((1, 3)))
-    for _ in range(200):
-        assert wire(*bad) == [OK, failure(text), NA]
+    def right() -> int:
+        return waited(3, OK, [b"20", b"30", b"40"])
+
+    def at_once() -> bool:
+        # Where the machine held up one of its runs for too long, that was the last for this model.
+        onnx.store(client, blob)
+        # Waits below 64 ns are not told apart; no hand-off is as quick.
+        assert right() > 64
+        if not any(right() < 64 for _ in range(20)):
+            return False
+        # The errors are those of a worker, and in the same place.
+        return waited(9, failure(text), NA, errors=50) < 64
+
+    wait_until(at_once, "runs that wait for no worker")
+    np.testing.assert_array_equal(onnx.get(client, "y"), table[[[1, 2, 3]]])
     wire.close()
