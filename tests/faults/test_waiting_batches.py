@@ -91,15 +91,30 @@ def test_keys_that_go(held, held_server, pending, batch, command):
         assert_one_run(held, batch, 0, 1, 2)
 
 
-def test_what_is_full_does_not_wait_behind(held, pending, batch):
+def test_what_is_full_does_not_wait_behind(held, held_server, pending, batch):
     """A whole batch of another kind, and a request that must run alone, though they came later."""
     assert held.execute_command("AI.TENSORSET", "many", "FLOAT", 9) == b"OK"
     assert held.execute_command(*run("m", ["many"], ["y"])) == b"OK"
-    assert held.execute_command("AI.TENSORSET", "wide", "FLOAT", 4, 2) == b"OK"
-    pair = [pending(*run("m", ["wide"], [f"z{n}"])) for n in range(2)]
+    pair = []
+    for rows in (3, 5):
+        assert held.execute_command("AI.TENSORSET", f"wide{rows}", "FLOAT", rows, 2) == b"OK"
+        # The first is in line before the second comes, which could run without it.
+        wait_for_length(held_server, WAITING + len(pair))
+        pair.append(pending(*run("m", [f"wide{rows}"], [f"z{rows}"])))
     assert [one.reply() for one in pair] == [b"OK"] * 2
-    (group,) = runs(members(held, ["z0", "z1"])).values()
-    assert [one.rows for one in group] == [4, 4]
+    (group,) = runs(members(held, ["z3", "z5"])).values()
+    assert [one.rows for one in group] == [3, 5]
+    assert not any(one.answered() for one in batch)
+    assert_one_run(held, [*batch, send(pending, 3)], 0, 1, 2, 3)
+
+
+def test_what_has_its_minimum_does_not_wait_behind(held, pending, batch):
+    """Requests of another kind that came later, fewer than `BATCHSIZE`."""
+    assert held.execute_command("AI.TENSORSET", "wide", "FLOAT", 1, 2) == b"OK"
+    others = [pending(*run("m", ["wide"], [f"z{n}"])) for n in range(MINIMUM)]
+    assert [one.reply() for one in others] == [b"OK"] * MINIMUM
+    (group,) = runs(members(held, [f"z{n}" for n in range(MINIMUM)])).values()
+    assert len(group) == MINIMUM
     assert not any(one.answered() for one in batch)
     assert_one_run(held, [*batch, send(pending, 3)], 0, 1, 2, 3)
 

@@ -1,8 +1,21 @@
 //! Jobs that will share a run.
 
 use super::decide::NEVER;
-use super::line::Waiting;
 use smallvec::SmallVec;
+
+/// Something that waits in a line.
+pub(crate) trait Waiting {
+    /// Whether somebody still waits for it.
+    fn pending(&self) -> bool;
+    /// Its rows; 0: it must run alone.
+    fn rows(&self) -> u64;
+    /// Jobs of one model with the same class can share a run.
+    fn class(&self) -> u64;
+    /// When it came: nanoseconds of the clock.
+    fn since(&self) -> u64;
+    /// When its client gives up; [`NEVER`]: not.
+    fn deadline(&self) -> u64;
+}
 
 /// Jobs of one run.
 pub(crate) type Items<T> = SmallVec<[T; 1]>;
@@ -31,6 +44,16 @@ impl<T: Waiting> Group<T> {
             deadline: item.deadline(),
             items: SmallVec::from_buf([item]),
         }
+    }
+
+    /// When its first job came; [`NEVER`]: it has none.
+    pub(crate) fn since(&self) -> u64 {
+        self.items.first().map_or(NEVER, Waiting::since)
+    }
+
+    /// Whether it waits for nothing: it is full, or has the rows of a minimum (0: there is none).
+    pub(crate) fn due(&self, min: u64) -> bool {
+        self.full || (min > 0 && self.rows >= min)
     }
 
     /// Takes one more in. `spare` is memory for a group that grows.

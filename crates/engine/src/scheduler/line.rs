@@ -1,13 +1,14 @@
 //! The jobs of one model that wait: pure data.
 //!
 //! A job joins the last group of its kind if it fits there, else it begins a group at the end, and
-//! the one that it did not fit into is full. So groups stand in the order of their first jobs, and a
-//! job is overtaken at most by what still fits into groups in front of it. While the first group
-//! waits, what is full, or must run alone, need not wait behind it.
+//! the one that it did not fit into is full. Groups stand in the order of their first jobs, also once
+//! those in front have been taken out. So a job is overtaken at most by what still fits into groups
+//! in front of it. While the first group waits, what need not wait (it is full, has its minimum, or
+//! must run alone) does not wait behind it.
 
 use super::decide::{Decision, Head, Policy, decide};
 use super::group::Group;
-pub(crate) use super::group::Items;
+pub(crate) use super::group::{Items, Waiting};
 use super::learn::Learned;
 use crate::BatchInfo;
 use std::collections::{HashSet, VecDeque};
@@ -17,25 +18,11 @@ const LOOK_BACK: usize = 256;
 /// Groups that an empty line keeps memory for.
 const KEEP: usize = 64;
 
-/// Something that waits in a line.
-pub(crate) trait Waiting {
-    /// Whether somebody still waits for it.
-    fn pending(&self) -> bool;
-    /// Its rows; 0: it must run alone.
-    fn rows(&self) -> u64;
-    /// Jobs of one model with the same class can share a run.
-    fn class(&self) -> u64;
-    /// When it came: nanoseconds of the clock.
-    fn since(&self) -> u64;
-    /// When its client gives up; [`NEVER`]: not.
-    fn deadline(&self) -> u64;
-}
-
 /// A model's line.
 pub(crate) struct Line<T> {
     groups: VecDeque<Group<T>>,
-    /// Groups that can take nothing more.
-    full: usize,
+    /// Groups that wait for nothing.
+    due: usize,
     policy: Policy,
     /// Joined runs have failed in a way that says: never again.
     alone: bool,
@@ -57,7 +44,7 @@ impl<T: Waiting> Line<T> {
     pub(crate) fn new(policy: Policy) -> Self {
         Self {
             groups: VecDeque::new(),
-            full: 0,
+            due: 0,
             policy,
             alone: false,
             hurry: false,
@@ -104,8 +91,7 @@ impl<T: Waiting> Line<T> {
     /// Puts a job in its place. `spare` is memory for a group that grows. Whether it began a group.
     pub(crate) fn push(&mut self, item: T, spare: &mut Vec<Vec<T>>) -> bool {
         if !self.batches() {
-            self.groups.push_back(Group::new(item, 0));
-            return true;
+            return self.begin(item);
         }
         let (class, rows) = (item.class(), item.rows());
         let most = self.policy.most;
@@ -113,26 +99,52 @@ impl<T: Waiting> Line<T> {
             self.learned.arrived(class, item.since());
         }
         if rows > 0 && rows < most {
-            let mut groups = self.groups.iter_mut().rev().take(LOOK_BACK);
-            let last = groups.find(|group| !group.alone && group.class == class);
-            if let Some(group) = last.filter(|group| !group.full) {
-                if group.rows + rows >= most {
-                    group.forget_ended();
-                }
-                if group.rows + rows <= most {
-                    group.join(item, spare);
-                    group.full = group.rows == most;
-                    self.full += usize::from(group.full);
-                    return false;
-                }
-                group.full = true;
-                self.full += 1;
+            let mut joining = Some(item);
+            if let Some(at) = self.last_of(class) {
+                self.change(at, |group| {
+                    if !group.full && group.rows + rows >= most {
+                        group.forget_ended();
+                    }
+                    if !group.full
+                        && group.rows + rows <= most
+                        && let Some(item) = joining.take()
+                    {
+                        group.join(item, spare);
+                        group.full = group.rows == most;
+                    } else {
+                        group.full = true;
+                    }
+                });
             }
+            return joining.is_some_and(|item| self.begin(item));
         }
+        self.begin(item)
+    }
+
+    /// A job begins a group at the end: yes, it does.
+    fn begin(&mut self, item: T) -> bool {
+        let most = if self.batches() { self.policy.most } else { 0 };
         let group = Group::new(item, most);
-        self.full += usize::from(group.full);
+        self.due += usize::from(group.due(self.policy.min));
         self.groups.push_back(group);
         true
+    }
+
+    /// Where the last group of a kind is.
+    fn last_of(&self, class: u64) -> Option<usize> {
+        let mut groups = self.groups.iter().enumerate().rev().take(LOOK_BACK);
+        let last = groups.find(|(_, group)| !group.alone && group.class == class);
+        last.map(|(at, _)| at)
+    }
+
+    /// Changes a group; all changes that matter for `due` come through here.
+    fn change(&mut self, at: usize, change: impl FnOnce(&mut Group<T>)) {
+        let min = self.policy.min;
+        if let Some(group) = self.groups.get_mut(at) {
+            self.due -= usize::from(group.due(min));
+            change(group);
+            self.due += usize::from(group.due(min));
+        }
     }
 
     /// Whether something can run.
@@ -151,16 +163,19 @@ impl<T: Waiting> Line<T> {
         let head = |group: &Group<T>| Head {
             rows: group.rows,
             full: group.full,
-            since: group.items.first().map_or(now, Waiting::since),
+            since: group.since(),
             deadline: group.deadline,
             last: self.learned.away(group.class),
         };
         match decide(self.policy, head(front), known, now) {
             Decision::Take(rows) => Look::Ready(0, rows),
-            Decision::Wait(until) if self.full == 0 => Look::Until(until),
-            // It can wait; what is full behind it need not.
+            Decision::Wait(until) if self.due == 0 => Look::Until(until),
+            // It can wait; one behind it need not.
             Decision::Wait(until) => {
-                let place = self.groups.iter().position(|group| group.full);
+                let place = self
+                    .groups
+                    .iter()
+                    .position(|group| group.due(self.policy.min));
                 let ready = place.and_then(|at| Some((at, self.groups.get(at)?)));
                 match ready.map(|(at, group)| (at, decide(self.policy, head(group), known, now))) {
                     Some((at, Decision::Take(rows))) => Look::Ready(at, rows),
@@ -187,14 +202,18 @@ impl<T: Waiting> Line<T> {
 
     /// Whether the group at `at` had jobs that have ended; it may be gone then.
     fn drop_ended_at(&mut self, at: usize, ended: &mut Vec<T>) -> bool {
-        let Some(group) = self.groups.get_mut(at) else {
+        let Some(group) = self.groups.get(at) else {
             return false;
         };
         if group.items.iter().all(Waiting::pending) {
             return false;
         }
-        group.drop_ended(ended);
-        if group.items.is_empty() {
+        self.change(at, |group| group.drop_ended(ended));
+        if self
+            .groups
+            .get(at)
+            .is_some_and(|group| group.items.is_empty())
+        {
             self.remove(at);
         } else {
             self.reopen(at);
@@ -228,35 +247,45 @@ impl<T: Waiting> Line<T> {
 
     /// Takes the first jobs of a group that have `rows` rows together, one at least.
     fn split(&mut self, at: usize, rows: u64) -> Items<T> {
-        let Some(group) = self.groups.get_mut(at) else {
-            return Items::new();
-        };
-        let (mut sum, mut count) = (0, 0);
-        for item in &group.items {
-            if count > 0 && sum + item.rows() > rows {
-                break;
+        let mut taken = Items::new();
+        self.change(at, |group| {
+            let (mut sum, mut count) = (0, 0);
+            for item in &group.items {
+                if count > 0 && sum + item.rows() > rows {
+                    break;
+                }
+                // Those that have ended may not be counted any more.
+                sum += if item.pending() { item.rows() } else { 0 };
+                count += 1;
             }
-            // Those that have ended may not be counted any more.
-            sum += if item.pending() { item.rows() } else { 0 };
-            count += 1;
-        }
-        let taken = group.items.drain(..count).collect();
-        group.rows = group.rows.saturating_sub(sum);
+            taken = group.items.drain(..count).collect();
+            group.rows = group.rows.saturating_sub(sum);
+        });
         self.reopen(at);
         taken
     }
 
     /// A group has lost jobs: it has room again, but where another of its kind has begun it takes
-    /// no more.
+    /// no more. One that takes more goes behind those whose first jobs came before its own: what
+    /// joins it again and again would hold them up for ever.
     fn reopen(&mut self, at: usize) {
-        let mut groups = self.groups.iter_mut().skip(at);
-        let Some(group) = groups.next() else {
+        let mut groups = self.groups.iter().skip(at);
+        let Some(group) = groups.next().filter(|group| !group.alone) else {
             return;
         };
-        let room = group.full && !group.alone && group.rows < self.policy.most;
-        if room && !groups.any(|other| !other.alone && other.class == group.class) {
-            group.full = false;
-            self.full -= 1;
+        let last = !groups
+            .clone()
+            .any(|other| !other.alone && other.class == group.class);
+        if !last || group.rows >= self.policy.most {
+            return;
+        }
+        let since = group.since();
+        let before = groups.take_while(|other| other.since() < since).count();
+        self.change(at, |group| group.full = false);
+        if before > 0
+            && let Some(group) = self.groups.remove(at)
+        {
+            self.groups.insert(at + before, group);
         }
     }
 
@@ -266,7 +295,7 @@ impl<T: Waiting> Line<T> {
         } else {
             self.groups.remove(at)
         }?;
-        self.full -= usize::from(group.full);
+        self.due -= usize::from(group.due(self.policy.min));
         Some(group)
     }
 
@@ -277,18 +306,18 @@ impl<T: Waiting> Line<T> {
         }
         self.groups.retain(|group| !group.items.is_empty());
         // As in `reopen`, for all in one walk.
+        self.groups.make_contiguous().sort_by_key(Group::since);
         let mut behind = HashSet::new();
         for group in self.groups.iter_mut().rev().filter(|group| !group.alone) {
-            group.full =
-                group.full && (group.rows >= self.policy.most || behind.contains(&group.class));
-            behind.insert(group.class);
+            group.full = !behind.insert(group.class) || group.rows >= self.policy.most;
         }
-        self.full = self.groups.iter().filter(|group| group.full).count();
+        let min = self.policy.min;
+        self.due = self.groups.iter().filter(|group| group.due(min)).count();
     }
 
     /// Takes out all.
     pub(crate) fn drain(&mut self) -> impl Iterator<Item = T> {
-        self.full = 0;
+        self.due = 0;
         let groups = std::mem::take(&mut self.groups);
         groups.into_iter().flat_map(|group| group.items)
     }

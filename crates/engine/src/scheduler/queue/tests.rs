@@ -193,6 +193,15 @@ proptest! {
                             _ => true,
                         };
                         prop_assert_eq!(rest.filter(stuck).count(), 0);
+                        // Each kind waits for itself alone.
+                        for class in 0..2 {
+                            let kind = |item: &&Item| {
+                                item.line == 2 && item.class == class && item.pending()
+                            };
+                            let kind = || model.line.iter().filter(kind);
+                            prop_assert!(kind().map(Waiting::rows).sum::<u64>() < MIN);
+                            prop_assert!(kind().all(|item| item.since + MIN_WAIT > model.now));
+                        }
                         if model.line.iter().any(|item| item.line == 2) {
                             prop_assert!(queue.next_time() > model.now);
                             prop_assert!(queue.next_time() <= model.now + MIN_WAIT);
@@ -269,6 +278,45 @@ fn jobs_that_have_ended_take_no_room_in_a_batch() {
     assert!(numbers(&mut queue).is_empty());
     assert!(queue.push(line, item(5, 2)).is_ok());
     assert_eq!(numbers(&mut queue), [3, 5]);
+}
+
+/// Requests of one kind that come again and again, where larger runs do not pay: what a run leaves
+/// stands behind another kind that came before it.
+#[test]
+fn a_flood_of_one_kind_holds_up_no_other() {
+    let mut queue = Queue::new(100);
+    let line = queue.add_line(policy(1).0, 0);
+    for rows in [1, 1, 1, 2, 2, 2] {
+        queue.ran(
+            line,
+            Ran {
+                rows,
+                jobs: 1,
+                class: 0,
+                ended: 1,
+                cost: 100_000 * rows,
+            },
+        );
+    }
+    let mut came = 0;
+    let mut push = |queue: &mut Queue<Item>, class| {
+        let item = Item {
+            class,
+            since: came as u64 + 1,
+            ..item(came, 1)
+        };
+        assert!(queue.push(line, item).is_ok());
+        came += 1;
+    };
+    [0, 0, 1]
+        .into_iter()
+        .for_each(|class| push(&mut queue, class));
+    let mut order = Vec::new();
+    for _ in 0..5 {
+        push(&mut queue, 0);
+        order.extend(numbers(&mut queue));
+    }
+    assert_eq!(order, [0, 1, 2, 3, 4]);
 }
 
 #[test]
