@@ -82,11 +82,11 @@ fn a_minimum_counts_as_batchsize_at_most() {
 }
 
 #[test]
-fn what_is_full_or_runs_alone_does_not_wait_behind_what_waits() {
+fn what_need_not_wait_does_not_wait_behind_what_waits() {
     let rig = Rig::new();
-    let model = rig.batched("echo", at_least(2, 0));
+    let model = rig.batched("echo", at_least(5, 0));
     let waits = one(&rig, &model, None);
-    // Nine rows run alone; two of another kind are a batch.
+    // Nine rows run alone; two of another kind are a full batch; five rows of a third are enough.
     rig.submit_inputs(&model, [bytes(9, 2, 0)], None)
         .result()
         .unwrap();
@@ -96,10 +96,16 @@ fn what_is_full_or_runs_alone_does_not_wait_behind_what_waits() {
         other.result().unwrap();
     }
     assert!(waits.is_waiting());
-    let last = one(&rig, &model, None);
+    rig.submit_inputs(&model, [bytes(5, 4, 0)], None)
+        .result()
+        .unwrap();
+    assert!(waits.is_waiting());
+    let rest: Vec<_> = (0..4).map(|_| one(&rig, &model, None)).collect();
     waits.result().unwrap();
-    last.result().unwrap();
-    assert_eq!(rig.backends.rows(), [9, 8, 2]);
+    for one in rest {
+        one.result().unwrap();
+    }
+    assert_eq!(rig.backends.rows(), [9, 8, 5, 5]);
 }
 
 #[test]
