@@ -146,7 +146,8 @@ fn slice_tensor(tensor: &Tensor, from: u64, rows: u64) -> Option<Tensor> {
     let last = first.checked_add(shape.elements())?;
     let Some(offsets) = tensor.offsets() else {
         let size = tensor.dtype().size();
-        let bytes = tensor.bytes().get(first * size..last * size)?;
+        let range = first.checked_mul(size)?..last.checked_mul(size)?;
+        let bytes = tensor.bytes().get(range)?;
         return Tensor::new(tensor.dtype(), shape, copy(bytes)?).ok();
     };
     let own = offsets.get(first..=last)?;
