@@ -107,6 +107,8 @@ def test_effects_parked_while_the_failover_fails(cluster, pair, tag, gate):
         assert not two.answered()
         # The server gives the failover up after five seconds.
         assert [one.reply(), two.reply()] == [b"OK", b"OK"]
+        # So does the replica, or a vote that comes now would still make it the primary.
+        replica.wait_for_log("Manual failover timed out")
         assert primary.info("replication")["role"] == "master"
         replica.wait_for_offset(primary)
         assert values(primary.client(), f"{tag}y") == [1, 2]

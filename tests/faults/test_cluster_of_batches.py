@@ -85,6 +85,8 @@ class TestFailover:
             assert not flight.answered()
             # The server gives the failover up after five seconds.
             flight.assert_succeeds()
+            # So does the replica, or a vote that comes now would still make it the primary.
+            replica.wait_for_log("Manual failover timed out")
         replica.wait_for_offset(primary)
         assert primary.info("replication")["role"] == "master"
         assert_equal(primary, replica)

@@ -12,7 +12,7 @@ MIB = 1 << 20
 # A little below what allocators round up to.
 SIZE = 16 * MIB - (64 << 10)
 # Replies, buffers of clients, what an allocator rounds up.
-SLACK = 2 * MIB
+SLACK = 4 * MIB
 
 
 @pytest.fixture

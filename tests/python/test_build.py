@@ -144,7 +144,7 @@ def test_make_lists_its_targets():
     targets = re.findall(r"^  make (\S+)  ", done.stdout, re.MULTILINE)
     promised = "help demo build test test-servers soak fuzz bench lint fmt docs clean".split()
     assert set(promised) <= set(targets)
-    assert len((ROOT / "Makefile").read_text().splitlines()) <= 80
+    assert len((ROOT / "Makefile").read_text().splitlines()) <= 90
 
 
 def test_ci_runs_what_the_readme_says():

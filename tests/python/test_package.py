@@ -94,15 +94,16 @@ def test_wheel_of_a_source_distribution_is_complete(clone, tmp_path):
         metadata = next(name for name in modes if name.endswith(".dist-info/METADATA"))
         text = files.read(metadata).decode()
     lib = "redisai_rs/lib"
-    for library in (
-        f"{lib}/redisai.so",
-        f"{lib}/backends/redisai_onnxruntime/redisai_onnxruntime.so",
-    ):
-        assert modes[library] & 0o111 == 0o111, library
-    assert {name for name in modes if name.startswith(lib)} == {
-        f"{lib}/redisai.so",
-        f"{lib}/backends/redisai_onnxruntime/redisai_onnxruntime.so",
+    libraries = {f"{lib}/redisai.so"} | {
+        f"{lib}/backends/redisai_{name}/redisai_{name}.so" for name in ("onnxruntime", "torch")
     }
+    for library in libraries:
+        assert modes[library] & 0o111 == 0o111, library
+    # What else is there is the source of torch's shim.
+    shim = f"{lib}/backends/redisai_torch/shim/"
+    assert f"{shim}shim.cpp" in modes
+    found = {name for name in modes if name.startswith(lib) and not name.startswith(shim)}
+    assert found == libraries
     wanted = ["_core.abi3.so", "_core.pyi", "py.typed", "pytest_plugin.py"]
     wanted += ["demo_data/digits.onnx", "demo_data/digits.bin", "demo_data/README.md"]
     assert {f"redisai_rs/{name}" for name in wanted} <= set(modes)
