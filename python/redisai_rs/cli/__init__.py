@@ -28,7 +28,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser.error(f"`{options.verb}` takes nothing after `--`")
     options.rest = rest
     try:
-        return int(options.run(options))
+        status = int(options.run(options))
+        # Here, not at exit: a reader that has gone is noticed when it is written to.
+        sys.stdout.flush()
+        return status
     except RedisAIError as error:
         print(f"redisai-rs: {_one_line(error)}", file=sys.stderr)
         return EXIT_ERROR
