@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import errno
 import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,9 @@ from redisai_rs.testing import DEADLINE, Server, wait_until
 
 # Nothing but the test ends a held run: the usual limit of 5 s could pass on a loaded machine.
 NO_LIMIT = ["MODEL_EXECUTION_TIMEOUT", 3_600_000]
+
+# What a client is told whose run cannot be applied any more.
+MOVED = "ERR the server became a replica or the key's slot moved while the command ran: nothing was"
 
 
 class Gate:
@@ -58,6 +63,20 @@ class Gate:
             if error.errno != errno.ENXIO:
                 raise
             return None
+
+
+@contextmanager
+def gate_factory(folder: Path) -> Iterator[Callable[[], Gate]]:
+    """Makes gates in a folder; what still stands at one is let go at the end."""
+    made: list[Gate] = []
+
+    def make() -> Gate:
+        made.append(Gate(folder / f"gate{len(made)}"))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.close()
 
 
 class Pending:

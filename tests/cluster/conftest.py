@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from holding import NO_LIMIT, Gate
+from holding import NO_LIMIT, Gate, Pending, gate_factory, run, store, tensor
 from redisai_rs.servers import ServerBinary
-from redisai_rs.testing import Cluster
+from redisai_rs.testing import Cluster, Server
 
 
 @pytest.fixture(scope="module")
@@ -58,12 +58,40 @@ def other_tag(cluster: Cluster) -> str:
 @pytest.fixture
 def gate(tmp_path: Path) -> Iterator[Callable[[], Gate]]:
     """A factory of gates; what still stands at one is let go at the end."""
-    made: list[Gate] = []
+    with gate_factory(tmp_path) as make:
+        yield make
 
-    def make() -> Gate:
-        made.append(Gate(tmp_path / f"gate{len(made)}"))
-        return made[-1]
 
-    yield make
-    for one in made:
-        one.close()
+@pytest.fixture
+def source(cluster: Cluster) -> Server:
+    """The primary that holds the slot of `tag`."""
+    return cluster.primaries[0]
+
+
+@pytest.fixture
+def target(cluster: Cluster) -> Server:
+    """The primary that the slot moves to."""
+    return cluster.primaries[1]
+
+
+@pytest.fixture
+def slot(source: Server, tag: str) -> object:
+    """The slot of `tag`."""
+    return source.execute("CLUSTER", "KEYSLOT", tag)
+
+
+@pytest.fixture
+def held_run(
+    source: Server, tag: str, gate: Callable[[], Gate]
+) -> Callable[[], tuple[Pending, Gate]]:
+    """Starts a run of `m` from `x` = [1, 2] to `y`, all of one slot, and holds it at a gate."""
+
+    def begin() -> tuple[Pending, Gate]:
+        at, client = gate(), source.client()
+        store(client, f"{tag}m", at.run_text)
+        tensor(client, f"{tag}x", 1, 2)
+        one = Pending(source, *run(f"{tag}m", [f"{tag}x"], [f"{tag}y"]))
+        at.reached()
+        return one, at
+
+    return begin

@@ -10,11 +10,9 @@ from contextlib import contextmanager
 
 import pytest
 from cluster.atomic import assert_no_atomic_migration, has_atomic_migration
-from holding import Pending, info, run, store, tensor, values
+from holding import MOVED, Pending, info, run, tensor, values
 from redisai_rs.testing import wait_until
 from redisai_rs.testing.cluster import migration_state
-
-MOVED = "ERR the server became a replica or the key's slot moved while the command ran: nothing was"
 
 
 @pytest.fixture(autouse=True)
@@ -24,42 +22,12 @@ def _empty(cluster):
 
 
 @pytest.fixture
-def source(cluster):
-    return cluster.primaries[0]
-
-
-@pytest.fixture
-def target(cluster):
-    return cluster.primaries[1]
-
-
-@pytest.fixture
-def slot(source, tag):
-    return source.execute("CLUSTER", "KEYSLOT", tag)
-
-
-@pytest.fixture
 def atomic(cluster, server_binary):
     """Whether the server can do it at all; where not, that is asserted."""
     if has_atomic_migration(server_binary):
         return True
     assert_no_atomic_migration(cluster)
     return False
-
-
-@pytest.fixture
-def held_run(source, tag, gate):
-    """Starts a run of `m` from `x` = [1, 2] to `y`, all of one slot, and holds it at a gate."""
-
-    def begin():
-        at, client = gate(), source.client()
-        store(client, f"{tag}m", at.run_text)
-        tensor(client, f"{tag}x", 1, 2)
-        one = Pending(source, *run(f"{tag}m", [f"{tag}x"], [f"{tag}y"]))
-        at.reached()
-        return one, at
-
-    return begin
 
 
 @contextmanager
@@ -74,6 +42,18 @@ def held(server, step):
 
 def wait_for(server, state):
     wait_until(lambda: migration_state(server) == state, f"the state {state}")
+
+
+@contextmanager
+def ended_in_the_pause(cluster, source, target, slot, tag, at):
+    """The migration stands in its pause of writes, and the held run has ended in it."""
+    with held(target, "PREVENT-FAILOVER"):
+        cluster.begin_migration(slot, source, target)
+        wait_for(source, b"failover-granted")
+        at.open()
+        client = source.client()
+        wait_until(lambda: info(client, f"{tag}m")["calls"] == 1, "the run's end")
+        yield
 
 
 def keys(server, tag):
@@ -128,12 +108,7 @@ def test_a_run_that_ends_in_the_pause_before_the_handover(
     if not atomic:
         return
     one, at = held_run()
-    client = source.client()
-    with held(target, "PREVENT-FAILOVER"):
-        cluster.begin_migration(slot, source, target)
-        wait_for(source, b"failover-granted")
-        at.open()
-        wait_until(lambda: info(client, f"{tag}m")["calls"] == 1, "the run's end")
+    with ended_in_the_pause(cluster, source, target, slot, tag, at):
         assert not one.answered()
     cluster.end_migration(slot, source, target)
     assert one.error().startswith(MOVED)
@@ -148,11 +123,7 @@ def test_a_migration_that_is_cancelled_in_the_pause(
         return
     one, at = held_run()
     client = source.client()
-    with held(target, "PREVENT-FAILOVER"):
-        cluster.begin_migration(slot, source, target)
-        wait_for(source, b"failover-granted")
-        at.open()
-        wait_until(lambda: info(client, f"{tag}m")["calls"] == 1, "the run's end")
+    with ended_in_the_pause(cluster, source, target, slot, tag, at):
         assert not one.answered()
         assert source.execute("CLUSTER", "CANCELSLOTMIGRATIONS") == b"OK"
         # Writes go on, on the old node; what the new one had got is dropped.

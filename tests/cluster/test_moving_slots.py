@@ -3,40 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from holding import Pending, info, run, store, tensor, values
+from holding import MOVED, Pending, info, run, store, tensor, values
 from redisai_rs.testing import wait_until
-
-MOVED = "ERR the server became a replica or the key's slot moved while the command ran: nothing was"
-
-
-@pytest.fixture
-def source(cluster):
-    return cluster.primaries[0]
-
-
-@pytest.fixture
-def target(cluster):
-    return cluster.primaries[1]
-
-
-@pytest.fixture
-def slot(source, tag):
-    return source.execute("CLUSTER", "KEYSLOT", tag)
-
-
-@pytest.fixture
-def held_run(source, tag, gate):
-    """Starts a run of `m` from `x` = [1, 2] to `y`, all of one slot, and holds it at a gate."""
-
-    def begin():
-        at, client = gate(), source.client()
-        store(client, f"{tag}m", at.run_text)
-        tensor(client, f"{tag}x", 1, 2)
-        one = Pending(source, *run(f"{tag}m", [f"{tag}x"], [f"{tag}y"]))
-        at.reached()
-        return one, at
-
-    return begin
 
 
 def left(server, slot):

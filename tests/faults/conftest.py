@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 import redis
 from cluster.conftest import cluster, options, tag
-from holding import NO_LIMIT, Gate, Pending, sessions
+from holding import NO_LIMIT, Gate, Pending, gate_factory, sessions
 from redisai_rs import servers
 from redisai_rs.testing import Server, wait_until
 
@@ -48,16 +47,8 @@ def held(held_server: Server) -> Iterator[redis.Redis]:
 @pytest.fixture
 def gate(tmp_path: Path, held_server: Server) -> Iterator[Callable[[], Gate]]:
     """A factory of gates; what still stands at one is let go before the server is looked at."""
-    made: list[Gate] = []
-    numbers = itertools.count()
-
-    def make() -> Gate:
-        made.append(Gate(tmp_path / f"gate{next(numbers)}"))
-        return made[-1]
-
-    yield make
-    for one in made:
-        one.close()
+    with gate_factory(tmp_path) as make:
+        yield make
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import redis
 from dag.ops import dag, execute, tget, tset
-from holding import Gate, Pending, info, run, store, tensor, values
+from holding import Pending, gate_factory, info, run, store, tensor, values
 from redisai_rs.testing import wait_until
 
 FULL = "ERR Queue of device CPU is full"
@@ -18,15 +18,8 @@ def start(make_server, server_binary, held_arguments):
 
 @pytest.fixture
 def make_gate(tmp_path):
-    made = []
-
-    def make():
-        made.append(Gate(tmp_path / f"gate{len(made)}"))
-        return made[-1]
-
-    yield make
-    for one in made:
-        one.close()
+    with gate_factory(tmp_path) as make:
+        yield make
 
 
 def test_a_full_queue_at_the_middle_of_a_dag(start, make_gate):

@@ -5,10 +5,8 @@ from __future__ import annotations
 import pytest
 from cluster.failing_over import ENDS, fail_over, no_vote, wait_for_end
 from faults.flight import Flight, assert_equal, stored
-from holding import Gate
+from holding import MOVED, gate_factory
 from redisai_rs.testing import Cluster, wait_until
-
-MOVED = "ERR the server became a replica or the key's slot moved while the command ran: nothing was"
 
 
 @pytest.fixture(scope="module")
@@ -20,15 +18,8 @@ def started(options):
 
 @pytest.fixture
 def gates(tmp_path):
-    made = []
-
-    def make():
-        made.append(Gate(tmp_path / f"gate{len(made)}"))
-        return made[-1]
-
-    yield make
-    for one in made:
-        one.close()
+    with gate_factory(tmp_path) as make:
+        yield make
 
 
 @pytest.fixture

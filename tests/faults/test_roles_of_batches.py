@@ -9,7 +9,7 @@ from contextlib import contextmanager
 import pytest
 from dag.ops import dag, execute, tget
 from faults.flight import Flight, assert_equal, stored
-from holding import Gate, Pending, run, tensor, values
+from holding import Pending, gate_factory, run, tensor, values
 from redisai_rs.testing import free_port, wait_until
 
 FORCED = "UNBLOCKED force unblock from blocking operation"
@@ -22,15 +22,8 @@ def primary(make_server, server_binary, held_arguments):
 
 @pytest.fixture
 def gates(primary, tmp_path):
-    made = []
-
-    def make():
-        made.append(Gate(tmp_path / f"gate{len(made)}"))
-        return made[-1]
-
-    yield make
-    for one in made:
-        one.close()
+    with gate_factory(tmp_path) as make:
+        yield make
 
 
 @pytest.fixture

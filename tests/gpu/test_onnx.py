@@ -6,22 +6,19 @@ TF32, whose products have 10 bits.
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 import redis
+from gpu.conftest import TF32, many_clients, save_and_restart
 from onnx import TensorProto
 from onnx_models import execute, get, info, model, node, put, reference, store, value
-from redisai_rs.testing import Server, wait_until
+from redisai_rs.testing import Server
 
 # Made by NVIDIA's driver for the machine's first device.
 pytestmark = pytest.mark.skipif(not Path("/dev/nvidia0").exists(), reason="needs an NVIDIA GPU")
 
-MakeServer = Callable[..., Server]
-TF32 = {"rtol": 5e-3, "atol": 5e-3}
 RNG = np.random.default_rng(7)
 
 
@@ -53,16 +50,6 @@ def convolution() -> bytes:
 
 def rows(count: int, width: int = 256) -> np.ndarray:
     return RNG.standard_normal((count, width)).astype(np.float32)
-
-
-@pytest.fixture
-def gpu(make_server: MakeServer) -> Server:
-    return make_server()
-
-
-@pytest.fixture
-def client(gpu: Server) -> redis.Redis:
-    return gpu.client()
 
 
 @pytest.mark.parametrize("device", ["GPU", "GPU:0", "gpu:0"])
@@ -121,24 +108,7 @@ def test_batches_of_many_clients(gpu: Server, client: redis.Redis) -> None:
     assert client.execute_command(*command) == b"OK"
     inputs = [rows(1 + number % 3) for number in range(16)]
     expected = [reference(blob, x=x)[0] for x in inputs]
-    errors: list[BaseException] = []
-
-    def work(number: int) -> None:
-        try:
-            own = gpu.client()
-            put(own, f"x{number}", inputs[number])
-            for _ in range(50):
-                assert execute(own, [f"x{number}"], [f"y{number}"]) == b"OK"
-                np.testing.assert_allclose(get(own, f"y{number}"), expected[number], **TF32)
-        except BaseException as error:
-            errors.append(error)
-
-    threads = [threading.Thread(target=work, args=(number,)) for number in range(16)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert not errors
+    many_clients(gpu, inputs, expected)
     assert info(client, "m", "FULL")["batches"] > 0
 
 
@@ -172,12 +142,7 @@ def test_it_is_saved_and_built_again(gpu: Server, client: redis.Redis) -> None:
     store(client, blob, device="GPU")
     put(client, "x", x)
     assert execute(client, ["x"], ["y"]) == b"OK"
-    # The child of a process with a CUDA context saves it.
-    client.bgsave()
-    wait_until(lambda: gpu.info("persistence")["rdb_bgsave_in_progress"] == "0", "the save")
-    assert gpu.info("persistence")["rdb_last_bgsave_status"] == "ok"
-    gpu.restart()
-    client = gpu.client()
+    client = save_and_restart(gpu)
     assert execute(client, ["x"], ["z"]) == b"OK"
     np.testing.assert_allclose(get(client, "z"), reference(blob, x=x)[0], **TF32)
 

@@ -7,16 +7,15 @@ whose products have 10 bits.
 from __future__ import annotations
 
 import io
-import threading
 import warnings
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 import redis
+from gpu.conftest import TF32, many_clients, save_and_restart
 from onnx_models import execute, get, info, put
-from redisai_rs.testing import Server, wait_until
+from redisai_rs.testing import Server
 
 with warnings.catch_warnings():
     # TorchScript is deprecated, which is no news here.
@@ -26,8 +25,6 @@ with warnings.catch_warnings():
 # Made by NVIDIA's driver for the machine's first device.
 pytestmark = pytest.mark.skipif(not Path("/dev/nvidia0").exists(), reason="needs an NVIDIA GPU")
 
-MakeServer = Callable[..., Server]
-TF32 = {"rtol": 5e-3, "atol": 5e-3}
 SCRIPT = """
 def where_is(tensors: List[Tensor], keys: List[str], args: List[str]):
     return torch.tensor([int(tensors[0].is_cuda)])
@@ -86,16 +83,6 @@ def script(client: redis.Redis, device: str = "GPU") -> None:
 def call(client: redis.Redis, function: str, *options: object) -> object:
     words = ["AI.SCRIPTEXECUTE", "s", function, "INPUTS", 1, "x", "OUTPUTS", 1, "y"]
     return client.execute_command(*words, *options)
-
-
-@pytest.fixture
-def gpu(make_server: MakeServer) -> Server:
-    return make_server()
-
-
-@pytest.fixture
-def client(gpu: Server) -> redis.Redis:
-    return gpu.client()
 
 
 @pytest.mark.parametrize("device", ["GPU", "GPU:0"])
@@ -158,24 +145,7 @@ def test_batches_of_many_clients(gpu: Server, client: redis.Redis) -> None:
     store(client, saved(module), "BATCHSIZE", 16, "MINBATCHSIZE", 4, "MINBATCHTIMEOUT", 20)
     inputs = [rows(1 + number % 3) for number in range(16)]
     expected = [computed(module, x) for x in inputs]
-    errors: list[BaseException] = []
-
-    def work(number: int) -> None:
-        try:
-            own = gpu.client()
-            put(own, f"x{number}", inputs[number])
-            for _ in range(50):
-                assert execute(own, [f"x{number}"], [f"y{number}"]) == b"OK"
-                np.testing.assert_allclose(get(own, f"y{number}"), expected[number], **TF32)
-        except BaseException as error:
-            errors.append(error)
-
-    threads = [threading.Thread(target=work, args=(number,)) for number in range(16)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert not errors
+    many_clients(gpu, inputs, expected)
     assert info(client, "m", "FULL")["batches"] > 0
 
 
@@ -205,12 +175,7 @@ def test_it_is_saved_and_built_again(gpu: Server, client: redis.Redis) -> None:
     script(client)
     put(client, "x", x)
     assert execute(client, ["x"], ["y"]) == b"OK"
-    # The child of a process with a CUDA context saves it.
-    client.bgsave()
-    wait_until(lambda: gpu.info("persistence")["rdb_bgsave_in_progress"] == "0", "the save")
-    assert gpu.info("persistence")["rdb_last_bgsave_status"] == "ok"
-    gpu.restart()
-    client = gpu.client()
+    client = save_and_restart(gpu)
     assert execute(client, ["x"], ["z"]) == b"OK"
     np.testing.assert_allclose(get(client, "z"), computed(module, x), **TF32)
     put(client, "x", np.array([1, 2, 3], np.float32))

@@ -1,7 +1,7 @@
 //! Tensors, models and scripts in keys: typed lookups and stores.
 
 use crate::release;
-use crate::server::{Arg, Ctx, Held, Key, Kind, raw};
+use crate::server::{Arg, Ctx, Key, Kind, raw};
 use crate::state::state;
 use crate::types::{from_value, into_value, share_value};
 use redisai_command::Error;
@@ -28,23 +28,18 @@ fn lookup<T>(
 }
 
 /// The tensor of a key.
-pub(crate) fn tensor(ctx: Ctx<'_>, key: Arg<'_>) -> Result<Arc<Tensor>, Error> {
-    lookup(ctx, key.raw(), tensor_type(), Error::TensorKeyEmpty)
+pub(crate) fn tensor(ctx: Ctx<'_>, key: *mut raw::RedisModuleString) -> Result<Arc<Tensor>, Error> {
+    lookup(ctx, key, tensor_type(), Error::TensorKeyEmpty)
 }
 
 /// The model of a key.
-pub(crate) fn model(ctx: Ctx<'_>, key: Arg<'_>) -> Result<Arc<Model>, Error> {
-    lookup(ctx, key.raw(), Family::Model.kind(), Error::ModelKeyEmpty)
-}
-
-/// The same by a name that is no argument.
-pub(crate) fn model_named(ctx: Ctx<'_>, name: &Held) -> Result<Arc<Model>, Error> {
-    lookup(ctx, name.raw(), Family::Model.kind(), Error::ModelKeyEmpty)
+pub(crate) fn model(ctx: Ctx<'_>, key: *mut raw::RedisModuleString) -> Result<Arc<Model>, Error> {
+    lookup(ctx, key, Family::Model.kind(), Error::ModelKeyEmpty)
 }
 
 /// The script of a key.
-pub(crate) fn script(ctx: Ctx<'_>, key: Arg<'_>) -> Result<Arc<Model>, Error> {
-    lookup(ctx, key.raw(), Family::Script.kind(), Error::ScriptKeyEmpty)
+pub(crate) fn script(ctx: Ctx<'_>, key: *mut raw::RedisModuleString) -> Result<Arc<Model>, Error> {
+    lookup(ctx, key, Family::Script.kind(), Error::ScriptKeyEmpty)
 }
 
 /// The two types whose keys hold an engine's model.
@@ -150,8 +145,8 @@ pub(crate) fn store_model(
 /// Deletes the key of a model or of a script.
 pub(crate) fn delete(ctx: Ctx<'_>, key: Arg<'_>, family: Family) -> Result<(), Error> {
     let event = match family {
-        Family::Model => model(ctx, key).map(|_| c"ai.modeldel"),
-        Family::Script => script(ctx, key).map(|_| c"ai.scriptdel"),
+        Family::Model => model(ctx, key.raw()).map(|_| c"ai.modeldel"),
+        Family::Script => script(ctx, key.raw()).map(|_| c"ai.scriptdel"),
     }?;
     Key::write(ctx, key.raw()).delete();
     state().index().forget(ctx.db(), key.bytes());

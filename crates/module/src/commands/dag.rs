@@ -110,12 +110,12 @@ struct Keyspace<'k, 'a, 'c> {
 impl DagKeys for Keyspace<'_, '_, '_> {
     fn tensor(&mut self, at: usize) -> Result<Arc<Tensor>, Error> {
         let key = self.args.get(at).ok_or(Error::TensorKeyEmpty)?;
-        keyspace::tensor(self.ctx, key)
+        keyspace::tensor(self.ctx, key.raw())
     }
 
     fn model(&mut self, at: usize) -> Result<Option<(usize, usize)>, Error> {
         let key = self.args.get(at).ok_or(Error::ModelKeyEmpty)?;
-        let model = keyspace::model(self.ctx, key)?;
+        let model = keyspace::model(self.ctx, key.raw())?;
         let counts = model.arity();
         self.models.push(model);
         Ok(counts)
@@ -123,7 +123,7 @@ impl DagKeys for Keyspace<'_, '_, '_> {
 
     fn script(&mut self, at: usize) -> Result<(), Error> {
         let key = self.args.get(at).ok_or(Error::ScriptKeyEmpty)?;
-        self.models.push(keyspace::script(self.ctx, key)?);
+        self.models.push(keyspace::script(self.ctx, key.raw())?);
         Ok(())
     }
 

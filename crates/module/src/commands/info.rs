@@ -10,8 +10,8 @@ pub(super) fn info(ctx: Ctx<'_>, args: &Args<'_>) -> Result<(), Error> {
     let argv = args.bytes();
     Info::arity(argv.len())?;
     let key = args.get(Info::KEY).ok_or(Error::NoRunInfo)?;
-    let model = keyspace::model(ctx, key)
-        .or_else(|_| keyspace::script(ctx, key))
+    let model = keyspace::model(ctx, key.raw())
+        .or_else(|_| keyspace::script(ctx, key.raw()))
         .map_err(|_| Error::NoRunInfo)?;
     match Info::parse(&argv)? {
         Info::ResetStat => {

@@ -14,7 +14,7 @@ pub(super) fn get(ctx: Ctx<'_>, args: &Args<'_>) -> Result<(), Error> {
     let argv = args.bytes();
     ModelGet::arity(argv.len())?;
     let key = args.get(ModelGet::KEY).ok_or(Error::ModelKeyEmpty)?;
-    let model = keyspace::model(ctx, key)?;
+    let model = keyspace::model(ctx, key.raw())?;
     let options = ModelGet::parse(&argv)?;
     // The names of a model that was loaded without them show once its session is built.
     let nameless = options.meta && model.arity().is_none();

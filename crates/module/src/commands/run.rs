@@ -39,7 +39,7 @@ type Parse = fn(&[&[u8]], Option<(usize, usize)>) -> Result<ModelRun, Error>;
 
 fn run(ctx: Ctx<'_>, flags: Flags, args: &Args<'_>, parse: Parse) -> Result<(), Error> {
     let key = args.get(ModelRun::KEY).ok_or(Error::ModelKeyEmpty)?;
-    let model = keyspace::model(ctx, key)?;
+    let model = keyspace::model(ctx, key.raw())?;
     let parsed = parse(&args.bytes(), model.arity())?;
     let (inputs, mut keys) = tensors(ctx, args, parsed.inputs, parsed.outputs)?;
     let request = Request {
@@ -66,7 +66,7 @@ pub(super) fn tensors(
 ) -> Result<(Inputs, Keys), Error> {
     let inputs = inputs.into_iter().filter_map(|at| args.get(at));
     let inputs = inputs
-        .map(|key| keyspace::tensor(ctx, key))
+        .map(|key| keyspace::tensor(ctx, key.raw()))
         .collect::<Result<_, _>>()?;
     let outputs = outputs.into_iter().filter_map(|at| args.get(at));
     let keys = outputs.map(|key| keyspace::accepts_tensor(ctx, key.raw()).map(|()| key.hold()));

@@ -46,7 +46,7 @@ pub(super) fn get(ctx: Ctx<'_>, args: &Args<'_>) -> Result<(), Error> {
     let argv = args.bytes();
     ScriptGet::arity(argv.len())?;
     let key = args.get(ScriptGet::KEY).ok_or(Error::ScriptKeyEmpty)?;
-    let script = keyspace::script(ctx, key)?;
+    let script = keyspace::script(ctx, key.raw())?;
     let options = ScriptGet::parse(&argv)?;
     let def = script.def().script().ok_or(Error::WrongType)?;
     if options.meta {
@@ -98,7 +98,7 @@ fn run(
     parse: impl Fn(&[&[u8]]) -> Result<ScriptRun, Error>,
 ) -> Result<(), Error> {
     let key = args.get(ScriptRun::KEY).ok_or(Error::ScriptKeyEmpty)?;
-    let script = keyspace::script(ctx, key)?;
+    let script = keyspace::script(ctx, key.raw())?;
     let parsed = parse(&args.bytes())?;
     let (inputs, keys) = tensors(ctx, args, parsed.inputs, parsed.outputs)?;
     let timeout = parsed.timeout_ms.map(Duration::from_millis);

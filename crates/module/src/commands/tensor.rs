@@ -45,7 +45,7 @@ pub(super) fn get(ctx: Ctx<'_>, args: &Args<'_>) -> Result<(), Error> {
     let argv = args.bytes();
     TensorGet::arity(argv.len())?;
     let key = args.get(TensorGet::KEY).ok_or(Error::TensorKeyEmpty)?;
-    let tensor = keyspace::tensor(ctx, key)?;
+    let tensor = keyspace::tensor(ctx, key.raw())?;
     reply(ctx, TensorGet::parse(&argv)?, &tensor);
     Ok(())
 }

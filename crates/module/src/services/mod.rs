@@ -71,7 +71,7 @@ fn model(ctx: Ctx<'_>, caller: &Caller, key: &[u8]) -> Result<Arc<Model>, Backen
         let text = "NOPERM this user has no permissions to access the key of a model";
         return Err(BackendError::new(Status::RunFailed, text));
     }
-    keyspace::model_named(ctx, &name).map_err(failed)
+    keyspace::model(ctx, name.raw()).map_err(failed)
 }
 
 /// Says once that this server cannot run commands as a user.
