@@ -69,9 +69,9 @@ class Bench:
         """A fresh server with the product, and more load options."""
         return self._server(self.module, (*MODULE_ARGS, *extra), pinned)
 
-    def with_floor(self, model: Model) -> Server:
+    def with_floor(self, model: Model, *, pinned: bool = True) -> Server:
         """A fresh server with the floor module, which has loaded a model and holds its input."""
-        server = self._server(self.floor, (), pinned=True).start()
+        server = self._server(self.floor, (), pinned).start()
         server.execute("FLOOR.LOAD", onnxruntime_library(self.module), model.blob)
         server.execute("FLOOR.HOLD", model.input.tobytes())
         assert_same(server.execute("FLOOR.RUNHELD"), model)

@@ -90,15 +90,18 @@ def _overhead(
 def mlp(bench: Bench) -> dict[str, float]:
     """T3, T4, T5: a model that gains by batches."""
     model = bench.models["mlp"]
+    bare: list[list[Command]] = [[["FLOOR.RUN", model.input.tobytes()]]]
     found: dict[str, float] = {}
-    with bench.ours(pinned=False) as server:
+    with bench.ours(pinned=False) as server, bench.with_floor(model, pinned=False) as floor:
         store_checked(server, model, "BATCHSIZE", BATCHSIZE)
         for name, count in BATCHES.items():
-            served, alone = bench.in_turns(
+            served, least, alone = bench.in_turns(
                 partial(_serve, bench, server, model, count),
+                partial(bench.run_load, floor, bare, count, bench.long_s, pinned=False),
                 partial(bench.reference, model, count, bench.long_s, pinned=False),
             )
             found |= {name: served.rate / alone.rate, f"{name} us": served.cpu_us}
+            found[f"{name} floor"] = least.rate / alone.rate
     return found
 
 

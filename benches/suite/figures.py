@@ -61,6 +61,10 @@ FIGURES = [
         Figure(f"{name} us", f"mlp: DAG, c = {count}, server's CPU a request", "us")
         for name, count in BATCHES.items()
     ],
+    *[
+        Figure(f"{name} floor", f"mlp: floor, c = {count} / in process, batch {count}, P2")
+        for name, count in BATCHES.items()
+    ],
     Figure("T6 floor", "conv: floor / in process, P1, c = 1"),
     Figure("T6 us", "conv: DAG, c = 1, server's CPU a request", "us"),
     Figure("T7 us", "conv: DAG, c = 32, server's CPU a request", "us"),
