@@ -1,5 +1,6 @@
 """A tensor for which there is no memory."""
 
+import os
 import resource
 from pathlib import Path
 
@@ -28,3 +29,22 @@ def test_a_tensor_too_large_for_the_machine_is_refused(make_server, server_binar
     assert not client.exists("z")
     # What fits is set.
     assert client.execute_command("AI.TENSORSET", "z", "UINT8", 100 << 20) == b"OK"
+
+
+def test_a_tensor_larger_than_the_machine_is_refused(make_server, server_binary):
+    """jemalloc would map so many zeros, and the kernel kill the server as they are written."""
+    server = make_server(server_binary, module_args=["MAX_TENSOR_BYTES", 1 << 60])
+    # If it has to be somebody.
+    Path(f"/proc/{server.pid}/oom_score_adj").write_text("1000")
+    pages = os.sysconf("SC_PHYS_PAGES") + swap_pages()
+    client = server.client()
+    with pytest.raises(redis.ResponseError, match="not enough memory"):
+        client.execute_command("AI.TENSORSET", "z", "UINT8", 4 * pages * resource.getpagesize())
+    assert not client.exists("z")
+
+
+def swap_pages():
+    """The swap space, in pages."""
+    lines = Path("/proc/meminfo").read_text().splitlines()
+    (total,) = (line.split()[1] for line in lines if line.startswith("SwapTotal:"))
+    return int(total) * 1024 // resource.getpagesize()

@@ -245,6 +245,42 @@ def test_older_scripts(client, restore, version):
     assert Payload(client.dump("s")).module == module_id("AI_SCRIPT", 4)
 
 
+# Devices, tags, numbers and names that no client could send.
+ODD_MODELS = [
+    [0, b"C\0U\0", b"BLOB", 2**64 - 1, 2**63, 7, 2, b"OUTPUTS\0", b"a\0b\0", 1, b"\0", *CHUNKS],
+    [0, b"TAG\0", b"t\0g", 0, 5, 0, 0, 0, 0, 0],
+    [1, b"\0", b"", 0, 0, 0, 0, 0, 3, 4, b"", b"1", b"", b"23"],
+]
+ODD_SCRIPTS = [
+    [b"\xff\r\n\0", b"SOURCE", b"def f(a):\0 return a\0", 2, b"f\0g\0", b"SOURCE\0"],
+    [b"ENTRY_POINTS\0", b"", b"x\0\0", 0],
+    [b"", b"t", b"\0", 1, b"\0"],
+]
+
+
+def test_odd_definitions_pass_through_a_rewritten_append_only_file(server, client, restore):
+    """What a file brought is written as commands that bring the same: a replica has it too."""
+    for at, fields in enumerate(ODD_MODELS):
+        restore(f"m{at}", "AI__MODEL", 4, fields)
+    for at, fields in enumerate(ODD_SCRIPTS):
+        restore(f"s{at}", "AI_SCRIPT", 4, fields)
+    keys = client.keys()
+    digests = {key: client.execute_command("DEBUG", "DIGEST-VALUE", key) for key in keys}
+    assert len(digests) == len(ODD_MODELS) + len(ODD_SCRIPTS)
+    client.config_set("aof-use-rdb-preamble", "no")
+    client.config_set("appendonly", "yes")
+    try:
+        wait_until(lambda: not client.info("persistence")["aof_rewrite_in_progress"], "the rewrite")
+        assert client.info("persistence")["aof_last_bgrewrite_status"] == "ok"
+        assert client.execute_command("DEBUG", "LOADAOF") == b"OK"
+    finally:
+        client.config_set("appendonly", "no")
+        client.config_set("aof-use-rdb-preamble", "yes")
+    for key, digest in digests.items():
+        assert client.execute_command("DEBUG", "DIGEST-VALUE", key) == digest, key
+    assert client.dbsize() == len(digests)
+
+
 @pytest.mark.parametrize("version", range(4))
 def test_older_payloads_that_are_cut(client, restore, version):
     for name, fields in (

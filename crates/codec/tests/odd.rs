@@ -83,6 +83,20 @@ fn scripts_without_entry_points() {
     }
 }
 
+#[test]
+fn scripts_end_at_their_first_nul() {
+    for version in VERSIONS {
+        let mut saved = SavedScript::full();
+        saved.source = b"def f(): pass\0more\0".to_vec();
+        saved.entry_points = vec![b"f\0g".to_vec()];
+        let script = script(&saved, version);
+        assert_eq!(script.source.bytes(), b"def f(): pass");
+        let names: Vec<_> = script.entry_points.iter().map(|name| &name[..]).collect();
+        let expected: &[&[u8]] = if version < 3 { &[] } else { &[b"f"] };
+        assert_eq!(names, expected);
+    }
+}
+
 /// The fields of a model of version 1 or later whose chunks are these.
 fn chunked(version: i32, length: u64, chunks: &[&[u8]]) -> Fields {
     let mut saved = SavedModel::full(3);

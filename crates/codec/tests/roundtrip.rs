@@ -32,6 +32,11 @@ fn any_bytes() -> impl Strategy<Value = Box<[u8]>> {
     prop::collection::vec(any::<u8>(), 0..9).prop_map(Into::into)
 }
 
+/// What a script's parts are made of.
+fn c_strings() -> impl Strategy<Value = Box<[u8]>> {
+    prop::collection::vec(1..=u8::MAX, 0..9).prop_map(Into::into)
+}
+
 /// A model, printable.
 struct Printable(ModelDef);
 
@@ -73,8 +78,8 @@ prop_compose! {
     fn scripts()(
         device in any_bytes(),
         tag in any_bytes(),
-        entry_points in prop::collection::vec(any_bytes(), 0..4),
-        source in any_bytes(),
+        entry_points in prop::collection::vec(c_strings(), 0..4),
+        source in c_strings(),
     ) -> (Box<[u8]>, Box<[u8]>, Vec<Box<[u8]>>, Box<[u8]>) {
         (device, tag, entry_points, source)
     }

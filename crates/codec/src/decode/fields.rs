@@ -62,19 +62,38 @@ pub(super) fn text(input: &mut impl RdbRead) -> Result<Box<[u8]>, Error> {
     owned(bytes.strip_suffix(b"\0").unwrap_or(bytes))
 }
 
-/// The source of a script: a C string.
-pub(super) fn source(input: &mut impl RdbRead) -> Result<Arc<dyn Buffer>, Error> {
-    text(input).map(|source| Arc::new(source.into_vec()) as _)
+/// What a script consists of ends at its first NUL, for RedisAI and in our commands.
+fn c_string(input: &mut impl RdbRead) -> Result<Box<[u8]>, Error> {
+    let field = input.bytes()?;
+    let mut parts = field.bytes().split(|&byte| byte == 0);
+    owned(parts.next().unwrap_or_default())
 }
 
-/// A count, and as many C strings.
+/// The source of a script.
+pub(super) fn source(input: &mut impl RdbRead) -> Result<Arc<dyn Buffer>, Error> {
+    c_string(input).map(|source| Arc::new(source.into_vec()) as _)
+}
+
+/// A count, and as many names.
 pub(super) fn names(input: &mut impl RdbRead) -> Result<Vec<Box<[u8]>>, Error> {
+    list(input, text)
+}
+
+/// A count, and as many entry points of a script.
+pub(super) fn entry_points(input: &mut impl RdbRead) -> Result<Vec<Box<[u8]>>, Error> {
+    list(input, c_string)
+}
+
+fn list<R: RdbRead>(
+    input: &mut R,
+    item: impl Fn(&mut R) -> Result<Box<[u8]>, Error>,
+) -> Result<Vec<Box<[u8]>>, Error> {
     let count = input.unsigned()?;
-    let mut names = Vec::new();
+    let mut items = Vec::new();
     for _ in 0..count {
-        push(&mut names, text(input)?)?;
+        push(&mut items, item(input)?)?;
     }
-    Ok(names)
+    Ok(items)
 }
 
 /// A blob in chunks: its length, their number, the chunks. A blob in one chunk is not copied.

@@ -1,6 +1,6 @@
 //! Version 3: RedisAI 1.2.4. Scripts have entry points.
 
-use super::fields::{device, names, source, string};
+use super::fields::{device, entry_points, source, string};
 use crate::{Error, RdbRead};
 use redisai_core::ScriptDef;
 
@@ -9,6 +9,6 @@ pub(super) fn script(input: &mut impl RdbRead) -> Result<ScriptDef, Error> {
         device: device(input)?,
         tag: string(input)?,
         source: source(input)?,
-        entry_points: names(input)?,
+        entry_points: entry_points(input)?,
     })
 }

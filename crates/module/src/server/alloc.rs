@@ -20,6 +20,12 @@ const WORD: usize = size_of::<usize>();
 /// From here on an allocation may be refused for want of memory.
 const BIG: usize = 64 << 20;
 
+/// Whether the kernel would give so much. The server's jemalloc does not hear of a refusal: it maps
+/// without a reserve, so that the process is killed when it writes.
+fn affordable(size: usize) -> bool {
+    size < BIG || can_have(size)
+}
+
 /// The word before a padded block, and what it holds: a block that is padded is aligned to a word.
 type Base = *mut u8;
 
@@ -109,15 +115,15 @@ unsafe fn base_of(block: *mut u8, layout: Layout) -> *mut u8 {
     unsafe { block.cast::<Base>().sub(1).read() }
 }
 
-/// Refuses (null) rather than aborts: the server does where it has `TryAlloc`; before 7.0 the kernel is
-/// asked for what is big.
+/// Refuses (null) rather than aborts: the server does where it has `TryAlloc`; the kernel is asked for
+/// what is big, before 7.0 for all that it can be asked.
 fn server_alloc(size: usize) -> *mut u8 {
     // SAFETY: the table is filled in; allocating has no precondition.
     unsafe {
         match (raw::RedisModule_TryAlloc, raw::RedisModule_Alloc) {
-            (Some(allocate), _) => allocate(size).cast(),
+            (Some(allocate), _) if affordable(size) => allocate(size).cast(),
             (None, Some(allocate)) if can_have(size) => allocate(size).cast(),
-            (None, _) => null_mut(),
+            _ => null_mut(),
         }
     }
 }
@@ -136,8 +142,10 @@ fn server_calloc(size: usize) -> *mut u8 {
             return block;
         }
         match (raw::RedisModule_TryCalloc, raw::RedisModule_Calloc) {
-            (Some(allocate), _) | (None, Some(allocate)) => allocate(1, size).cast(),
-            (None, None) => null_mut(),
+            (Some(allocate), _) | (None, Some(allocate)) if affordable(size) => {
+                allocate(1, size).cast()
+            }
+            _ => null_mut(),
         }
     }
 }
@@ -148,9 +156,9 @@ unsafe fn server_realloc(block: *mut u8, size: usize) -> *mut u8 {
     // SAFETY: the caller's promise.
     unsafe {
         match (raw::RedisModule_TryRealloc, raw::RedisModule_Realloc) {
-            (Some(reallocate), _) => reallocate(block.cast(), size).cast(),
+            (Some(reallocate), _) if affordable(size) => reallocate(block.cast(), size).cast(),
             (None, Some(reallocate)) if can_have(size) => reallocate(block.cast(), size).cast(),
-            (None, _) => null_mut(),
+            _ => null_mut(),
         }
     }
 }
