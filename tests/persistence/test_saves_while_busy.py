@@ -13,8 +13,9 @@ import numpy as np
 import pytest
 from holding import NO_LIMIT, Gate, Pending, store, tensor, values
 from holding import run as run_of
-from onnx_models import execute, get, put
-from persistence.conftest import WEIGHTS, fill, linear, look
+from onnx_models import get, put
+from persistence.busy import KINDS
+from persistence.conftest import fill, look
 from redisai_rs.testing import wait_until
 
 SAVES = 40
@@ -81,32 +82,36 @@ def test_workers_that_are_held(start, mock_path, tmp_path, how):
     assert names == [[b"a"], [b"b"]]
 
 
-def work_until(server, number, done):
+@pytest.fixture(params=KINDS.values(), ids=KINDS)
+def kind(request):
+    return request.param()
+
+
+def work_until(server, kind, number, done):
     """Runs, stores and deletes until it is over; both outputs of a run are always of one run."""
     client = server.client()
+    x, y, z, w, m = (f"{name}{number}" for name in "xyzwm")
     rounds = 0
     while not done.is_set():
-        put(client, f"x{number}", np.full((1, 3), rounds, np.float32))
-        both = [f"y{number}", f"z{number}"]
-        steps = [["AI.MODELEXECUTE", "plain", "INPUTS", 1, "x", "OUTPUTS", 1, key] for key in both]
-        load = ["LOAD", 1, f"x{number}", "PERSIST", 2, *both]
-        words = [[f"x{number}" if word == "x" else word for word in step] for step in steps]
-        dag = ["AI.DAGEXECUTE", *load, "|>", *words[0], "|>", *words[1]]
+        put(client, x, np.full((1, 3), rounds, np.float32))
+        steps = [word for out in (y, z) for word in ("|>", *kind.run("busy", x, out))]
+        dag = ["AI.DAGEXECUTE", "LOAD", 1, x, "PERSIST", 2, y, z, *steps]
         assert client.execute_command(*dag) == [b"OK", b"OK"]
-        command = ["AI.MODELSTORE", f"m{number}", "ONNX", "CPU", "TAG", rounds]
-        assert client.execute_command(*command, "BLOB", linear()) == b"OK"
-        assert execute(client, [f"x{number}"], [f"w{number}"], f"m{number}") == b"OK"
+        assert client.execute_command(*kind.store(m, rounds)) == b"OK"
+        assert client.execute_command(*kind.run(m, x, w)) == b"OK"
         rounds += 1
     return rounds
 
 
-def test_a_busy_server_with_onnx(start, how):
+def test_a_busy_server(start, kind, how):
     """Every save ends, and what it wrote is a moment of the data: nothing torn."""
     server = start(config=settings(how), module_args=["THREADS_PER_QUEUE", 2, "LOADER_THREADS", 2])
-    fill(server.client())
+    client = server.client()
+    fill(client)
+    assert client.execute_command(*kind.store("busy", "t")) == b"OK"
     done = threading.Event()
     with ThreadPoolExecutor(4) as pool:
-        clients = [pool.submit(work_until, server, number, done) for number in range(4)]
+        clients = [pool.submit(work_until, server, kind, number, done) for number in range(4)]
         try:
             for _ in range(SAVES // 4):
                 save(server, how)
@@ -116,10 +121,43 @@ def test_a_busy_server_with_onnx(start, how):
     server.restart(kill=True)
     client = server.client()
     for number in range(4):
-        y, z = get(client, f"y{number}"), get(client, f"z{number}")
-        np.testing.assert_array_equal(y, z)
-        # All elements of an input are the same: so is what one run made of it.
-        np.testing.assert_allclose(y, np.full((1, 3), y[0, 0] / WEIGHTS[:, 0].sum()) @ WEIGHTS)
-        assert execute(client, [f"x{number}"], [f"w{number}"], f"m{number}") == b"OK"
-        client.delete(*[f"{name}{number}" for name in "mwxyz"])
+        x, y, z, w, m = (f"{name}{number}" for name in "xyzwm")
+        kind.check(client, y, z)
+        assert client.execute_command(*kind.run(m, x, w)) == b"OK"
+        client.delete(x, y, z, w, m)
+    client.delete("busy")
     look(client)
+
+
+ENDLESS = """
+def stopped():
+    found = redis.execute("EXISTS", ["stop"])
+    return isinstance(found, int) and found == 1
+
+def compute(tensors: List[Tensor], keys: List[str], args: List[str]):
+    x = torch.ones(64, 64)
+    while not stopped():
+        for i in range(50):
+            x = torch.relu(torch.mm(x, x) / 64.0)
+    return x
+"""
+
+
+def test_workers_inside_of_torch(start, how):
+    """None of its locks is asked for by a child, though both workers are in it all the time."""
+    server = start(config=settings(how), module_args=["THREADS_PER_QUEUE", 2])
+    client = server.client()
+    words = ["ENTRY_POINTS", 1, "compute", "SOURCE", ENDLESS]
+    assert client.execute_command("AI.SCRIPTSTORE", "s", "CPU", *words) == b"OK"
+    runs = [
+        Pending(server, "AI.SCRIPTEXECUTE", "s", "compute", "KEYS", 1, "stop", "OUTPUTS", 1, key)
+        for key in ("y", "z")
+    ]
+    wait_until(lambda: server.info("ai")["ai_queue_CPU_busy"] == "2", "both runs")
+    for _ in range(SAVES):
+        save(server, how)
+    assert server.info("ai")["ai_queue_CPU_busy"] == "2"
+    assert not any(one.answered() for one in runs)
+    client.set("stop", 1)
+    assert [one.reply() for one in runs] == [b"OK", b"OK"]
+    np.testing.assert_allclose(get(client, "y"), np.ones((64, 64)), rtol=1e-4)
