@@ -9,7 +9,7 @@ import sys
 import pytest
 from redisai_rs import servers
 from redisai_rs.exceptions import NotInstalledError, ReplyError, ServerCrashedError, ServerError
-from redisai_rs.testing import Server, free_port, running, wait_until
+from redisai_rs.testing import Server, free_port, ports, running, wait_until
 from redisai_rs.testing.config import quote
 
 
@@ -107,10 +107,40 @@ def test_a_taken_port_is_left_for_another(server_binary, monkeypatch):
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
-        ports = iter([taken.getsockname()[1], free_port()])
-        monkeypatch.setattr("redisai_rs.testing.process.free_port", lambda: next(ports))
+        claims = iter([ports.Claim(taken.getsockname()[1]), ports.claim_port()])
+        monkeypatch.setattr("redisai_rs.testing.process.claim_port", lambda: next(claims))
         with Server(server_binary, module=False) as started:
             assert started.port != taken.getsockname()[1]
+
+
+def test_a_port_is_kept_while_its_server_is_down(server_binary, monkeypatch):
+    server = Server(server_binary, module=False).start()
+    other = free_port()
+
+    def asked():
+        """Which of the two another process is given, that asks for the server's first."""
+        candidates = iter([server.port, server.port - 10_000, other])
+        monkeypatch.setattr(ports._random, "randrange", lambda *_: next(candidates))
+        return free_port()
+
+    # Neither as a port nor as that of a cluster bus.
+    assert asked() == other
+    server.stop()
+    assert asked() == other
+    server.start()
+    server.kill9()
+    assert asked() == other
+    server.close()
+    wait_until(lambda: asked() == server.port, "the port")
+
+
+def test_another_server_on_its_port_is_not_taken_for_it(plain, server_binary):
+    exec_it = ["sh", "-c", 'exec "$@"', "sh"]
+    other = Server(server_binary, module=False, wrapper=exec_it)
+    other.port = plain.port
+    with pytest.raises(ServerError, match="ended with status 1"):
+        other.start()
+    other.close()
 
 
 def test_replica_follows(plain):

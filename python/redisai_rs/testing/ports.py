@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import socket
 from pathlib import Path
@@ -14,17 +15,41 @@ _BUS = 10_000
 _random = random.SystemRandom()
 
 
-def free_port() -> int:
-    """Gives a port that was free a moment ago; its cluster bus port too.
+class Claim:
+    """A port, and that of its cluster bus, which nobody who asks for a free one is given."""
 
-    Another process can take it before a server binds it: who starts a server tries again.
+    def __init__(self, port: int, *held: int) -> None:
+        """Takes over the sockets that hold it, by their numbers."""
+        self.port = port
+        self._held = list(held)
+
+    def release(self) -> None:
+        """Leaves it to others."""
+        while self._held:
+            os.close(self._held.pop())
+
+
+def claim_port() -> Claim:
+    """Claims a free port. A server binds it all the same, again after each restart.
+
+    Only a program that does not ask which ports are free can take it meanwhile.
     """
     highest = min(_ephemeral_start(), 32_768) - _BUS
     for _ in range(1000):
         port = _random.randrange(_LOWEST, max(highest, _LOWEST + 1000))
-        if _is_free(port) and _is_free(port + _BUS):
-            return port
+        held = [_hold(port), _hold(port + _BUS)]
+        claim = Claim(port, *(number for number in held if number is not None))
+        if None not in held:
+            return claim
+        claim.release()
     raise OSError("no free TCP port found")
+
+
+def free_port() -> int:
+    """Gives a port that was free a moment ago; its cluster bus port too."""
+    claim = claim_port()
+    claim.release()
+    return claim.port
 
 
 def _ephemeral_start() -> int:
@@ -34,12 +59,13 @@ def _ephemeral_start() -> int:
         return 32_768
 
 
-def _is_free(port: int) -> bool:
-    with socket.socket() as probe:
-        # As servers do; without it a port in TIME_WAIT would look taken.
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+def _hold(port: int) -> int | None:
+    """Binds a port that nothing has to do with; gives the socket's number."""
+    with socket.socket() as holder:
         try:
-            probe.bind((HOST, port))
+            holder.bind((HOST, port))
         except OSError:
-            return False
-    return True
+            return None
+        # Bound alone, and from now on together with whoever says the same, as servers do.
+        holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        return holder.detach()

@@ -22,7 +22,7 @@ from redisai_rs.paths import module_path
 from redisai_rs.testing import config as configuration
 from redisai_rs.testing import crash
 from redisai_rs.testing.interrupts import deferred_interrupt
-from redisai_rs.testing.ports import HOST, free_port
+from redisai_rs.testing.ports import HOST, Claim, claim_port
 from redisai_rs.testing.waiting import DEADLINE, wait_until
 
 _PORT_TRIES = 20
@@ -54,6 +54,7 @@ class ServerProcess:
         self.wrapper = list(wrapper)
         self.host = HOST
         self.port = 0
+        self._claim: Claim | None = None
         self.process: subprocess.Popen[bytes] | None = None
         with deferred_interrupt():
             self.directory = Path(directory or tempfile.mkdtemp(prefix="redisai-rs-"))
@@ -63,6 +64,7 @@ class ServerProcess:
             self._remove.detach()
         self.unix_path = self.directory / "s" if unix_socket else None
         self.log_path = self.directory / "server.log"
+        self._config_path = self.directory / "server.conf"
         self._at_end: list[Callable[[], None]] = []
 
     def start(self) -> Self:
@@ -71,7 +73,8 @@ class ServerProcess:
             raise ServerError("the server is running already")
         for _ in range(_PORT_TRIES):
             fixed = self.port
-            self.port = fixed or free_port()
+            if not fixed:
+                self._take_port()
             try:
                 self._spawn()
                 self._wait_until_ready()
@@ -79,7 +82,7 @@ class ServerProcess:
                 self._kill()
                 if fixed or not crash.port_was_taken(self._log_of_this_run()):
                     raise
-                self.port = 0
+                self._leave_port()
             except BaseException:
                 self._kill()
                 raise
@@ -118,6 +121,8 @@ class ServerProcess:
         try:
             self.stop()
         finally:
+            if self._claim:
+                self._claim.release()
             self._remove()
 
     def __enter__(self) -> Self:
@@ -155,14 +160,25 @@ class ServerProcess:
         """Waits until the log holds a text."""
         wait_until(lambda: text in self.log_text(), f"{text!r} in the server's log", timeout)
 
+    def _take_port(self) -> None:
+        """Keeps it until `close`, so that it is there again after a restart."""
+        claim = claim_port()
+        self.port, self._claim = claim.port, claim
+        # Also where `close` is never called.
+        weakref.finalize(self, claim.release)
+
+    def _leave_port(self) -> None:
+        self.port = 0
+        if self._claim:
+            self._claim.release()
+
     def _spawn(self) -> None:
         lines = configuration.render(self)
-        path = self.directory / "server.conf"
-        path.write_bytes(lines)
+        self._config_path.write_bytes(lines)
         self._log_start = self.log_path.stat().st_size if self.log_path.exists() else 0
         with self.log_path.open("ab") as log, deferred_interrupt():
             self.process = subprocess.Popen(
-                [*_end_with_us(), *self.wrapper, str(self.binary.path), str(path)],
+                [*_end_with_us(), *self.wrapper, str(self.binary.path), str(self._config_path)],
                 cwd=self.directory,
                 env=os.environ | self.env,
                 stdin=subprocess.DEVNULL,
@@ -196,8 +212,10 @@ class ServerProcess:
             return str(error).startswith("NOAUTH")  # else LOADING, MASTERDOWN
         except OSError:
             return False
-        mine = f"process_id:{self.pid}\r\n".encode()
-        return bool(self.wrapper) or (isinstance(info, bytes) and mine in info)
+        # The number is that of the wrapper where there is one, which may stay.
+        mine = [f"config_file:{self._config_path}\r\n"]
+        mine += [] if self.wrapper else [f"process_id:{self.pid}\r\n"]
+        return isinstance(info, bytes) and all(line.encode() in info for line in mine)
 
     def _kill(self) -> None:
         if self.process is not None:
