@@ -20,16 +20,18 @@ class Described {
   void add(jit::GraphFunction &function, size_t first) {
     const auto &schema = function.getSchema();
     auto graph = function.graph()->copy();
-    jit::Inline(*graph);
+    inline_calls(*graph);
     jit::AliasDb aliases(graph);
     const bool writes = writes_to_tensors(graph->block());
+    // Torch's analysis does not look into what is forked.
+    const bool forks = has(graph->block(), c10::prim::fork);
     values_.emplace_back();
     auto &inputs = values_.back();
     for (size_t i = first; i < schema.arguments().size(); i++) {
       const auto &argument = schema.arguments()[i];
       rts_value value{text(argument.name()), kind_of(*argument.type(), false), 0, 0};
       value.has_default = argument.default_value().has_value();
-      value.written = value.kind == RTS_TENSORS
+      value.written = value.kind == RTS_TENSORS || forks
                           ? writes
                           : writes && aliases.hasWriters(graph->inputs().at(i));
       inputs.push_back(value);
@@ -37,13 +39,17 @@ class Described {
     values_.emplace_back();
     auto &outputs = values_.back();
     for (const auto &result : schema.returns()) add_output(*result.type(), outputs);
-    keeps_state_ = keeps_state_ || writes_to_attributes(graph->block(), aliases);
+    keeps_state_ = keeps_state_ || (forks ? writes || has(graph->block(), c10::prim::SetAttr)
+                                          : writes_to_attributes(graph->block(), aliases));
     functions_.push_back({text(function.name()), inputs.data(), inputs.size(), outputs.data(),
                           outputs.size()});
   }
 
   // The operators of a function that the above may call.
   void add_operators(jit::GraphFunction &function) { add_operators(function.graph()->block()); }
+
+  // Whether an operator of this name was seen.
+  bool uses(const std::string &name) const { return known_.count(name) != 0; }
 
   rts_description get() const {
     return {functions_.data(), functions_.size(), names_.data(), names_.size(),
@@ -76,6 +82,39 @@ class Described {
     outputs.push_back({"", kind_of(type, true), 0, 0});
   }
 
+  // Forked graphs too, which torch leaves alone.
+  static void inline_calls(jit::Graph &graph) {
+    jit::Inline(graph);
+    inline_forks(graph.block());
+  }
+
+  static void inline_forks(jit::Block *block) {
+    for (jit::Node *node : block->nodes()) {
+      for (jit::Block *inner : node->blocks()) inline_forks(inner);
+      if (node->hasAttribute(c10::attr::Subgraph)) inline_calls(*node->g(c10::attr::Subgraph));
+    }
+  }
+
+  // The blocks within a node, those of a forked graph among them.
+  static std::vector<jit::Block *> blocks_of(jit::Node *node) {
+    std::vector<jit::Block *> blocks(node->blocks().begin(), node->blocks().end());
+    if (node->hasAttribute(c10::attr::Subgraph)) {
+      blocks.push_back(node->g(c10::attr::Subgraph)->block());
+    }
+    return blocks;
+  }
+
+  // Whether a node of this kind is there.
+  static bool has(jit::Block *block, c10::Symbol kind) {
+    for (jit::Node *node : block->nodes()) {
+      if (node->kind() == kind) return true;
+      for (jit::Block *inner : blocks_of(node)) {
+        if (has(inner, kind)) return true;
+      }
+    }
+    return false;
+  }
+
   static bool writes_to_tensors(jit::Block *block) {
     for (jit::Node *node : block->nodes()) {
       const auto *schema = node->maybeSchema();
@@ -87,7 +126,7 @@ class Described {
           }
         }
       }
-      for (jit::Block *inner : node->blocks()) {
+      for (jit::Block *inner : blocks_of(node)) {
         if (writes_to_tensors(inner)) return true;
       }
     }
@@ -109,10 +148,7 @@ class Described {
     for (jit::Node *node : block->nodes()) {
       const char *name = node->kind().toQualString();
       if (known_.insert(name).second) names_.push_back(text(name));
-      for (jit::Block *inner : node->blocks()) add_operators(inner);
-      if (node->hasAttribute(c10::attr::Subgraph)) {
-        add_operators(node->g(c10::attr::Subgraph)->block());
-      }
+      for (jit::Block *inner : blocks_of(node)) add_operators(inner);
     }
   }
 

@@ -17,6 +17,8 @@ struct rts_model {
   std::vector<torch::jit::Function *> functions;
   redisai::Described described;
   c10::Device device{c10::kCPU};
+  // Some function may fork.
+  bool forks = false;
 };
 
 namespace redisai {
@@ -44,15 +46,26 @@ inline c10::Device device_of(int cuda) {
 
 // Describes a function to be run from outside and makes all functions of the unit stoppable.
 inline void finish(rts_model &model, size_t first_input) {
-  for (auto *function : model.functions) {
-    model.described.add(jit::toGraphFunction(*function), first_input);
-  }
+  // First of all: whoever puts a function into its caller keeps an optimized copy of it.
   for (auto *function : model.unit->get_functions()) {
     if (auto *graph = jit::tryToGraphFunction(*function)) {
       model.described.add_operators(*graph);
       make_stoppable(*graph);
     }
   }
+  for (auto *function : model.functions) {
+    model.described.add(jit::toGraphFunction(*function), first_input);
+  }
+  model.forks = model.described.uses("prim::fork");
+}
+
+// What `fork` begins is done at once and here: torch's own threads know neither this run's deadline nor
+// its context, and would outlive it.
+inline c10::IValue call(const rts_model &model, jit::Function &function, jit::Stack stack) {
+  if (!model.forks) return function(std::move(stack));
+  const auto result = function.runAsync(stack, [](std::function<void()> task) { task(); });
+  result->waitAndThrow();
+  return result->value();
 }
 
 inline std::unique_ptr<rts_model> load(rts_bytes archive, int cuda) {
@@ -120,7 +133,7 @@ inline int run(rts_model &model, const rts_run &run, rts_tensor *outputs, size_t
     const bool nothing = function.getSchema().returns().size() == 1 &&
                          function.getSchema().returns()[0].type()->kind() ==
                              c10::TypeKind::NoneType;
-    c10::IValue result = function(stack_of(model, run));
+    c10::IValue result = call(model, function, stack_of(model, run));
     if (!nothing) collect(result, tensors);
   }
   *count = tensors.size();

@@ -8,6 +8,9 @@
 #include <torch/csrc/jit/frontend/tree_views.h>
 
 #include <cctype>
+#include <limits>
+#include <numbers>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -16,8 +19,66 @@
 
 namespace redisai {
 
+// A number that Python has as `math.pi` and `torch.pi`; null for another name.
+inline std::shared_ptr<jit::SugaredValue> real_number(jit::GraphFunction &m,
+                                                      const std::string &name) {
+  static const std::pair<const char *, double> kNumbers[] = {
+      {"pi", std::numbers::pi},
+      {"e", std::numbers::e},
+      {"tau", 2 * std::numbers::pi},
+      {"inf", std::numeric_limits<double>::infinity()},
+      {"nan", std::numeric_limits<double>::quiet_NaN()},
+  };
+  for (const auto &[known, value] : kNumbers) {
+    if (name == known) return std::make_shared<jit::SimpleValue>(m.graph()->insertConstant(value));
+  }
+  return nullptr;
+}
+
+// `math`.
+struct MathModule final : jit::SugaredValue {
+  std::string kind() const override { return "module math"; }
+  std::shared_ptr<jit::SugaredValue> attr(const jit::SourceRange &loc, jit::GraphFunction &m,
+                                          const std::string &field) override {
+    if (auto number = real_number(m, field)) return number;
+    return jit::BuiltinModule("aten").attr(loc, m, field);
+  }
+};
+
+// `torch.jit`.
+struct JitModule final : jit::SugaredValue {
+  std::string kind() const override { return "module torch.jit"; }
+  std::shared_ptr<jit::SugaredValue> attr(const jit::SourceRange &loc, jit::GraphFunction &m,
+                                          const std::string &field) override {
+    if (field == "annotate") return jit::SpecialFormValue::create(c10::prim::annotate);
+    if (field == "isinstance") return jit::SpecialFormValue::create(c10::prim::isinstance);
+    if (field == "fork") return jit::SpecialFormValue::create(c10::prim::fork);
+    return jit::BuiltinModule("aten").attr(loc, m, field);
+  }
+};
+
+// The class behind `with torch.no_grad():`. Runs never keep gradients, so it does nothing.
+inline c10::ClassTypePtr no_grad(const std::shared_ptr<jit::CompilationUnit> &unit) {
+  const c10::QualifiedName name("__torch__.no_grad");
+  if (auto made = unit->get_class(name)) return made;
+  auto type = c10::ClassType::create(name, unit);
+  unit->register_type(type);
+  const jit::SimpleSelf self(type);
+  unit->define(name,
+               "def __init__(self) -> None:\n"
+               "  pass\n"
+               "def __enter__(self) -> None:\n"
+               "  pass\n"
+               "def __exit__(self, type: Any, value: Any, trace: Any) -> None:\n"
+               "  pass\n",
+               jit::nativeResolver(), &self);
+  return type;
+}
+
 // `torch`: its operators, and its dtypes and layouts, which TorchScript knows as numbers.
 struct TorchModule final : jit::SugaredValue {
+  explicit TorchModule(std::shared_ptr<jit::CompilationUnit> unit) : unit_(std::move(unit)) {}
+
   std::string kind() const override { return "module torch"; }
 
   std::shared_ptr<jit::SugaredValue> attr(const jit::SourceRange &loc, jit::GraphFunction &m,
@@ -32,15 +93,24 @@ struct TorchModule final : jit::SugaredValue {
         {"complex128", c10::kComplexDouble}, {"uint16", c10::kUInt16},
         {"uint32", c10::kUInt32}, {"uint64", c10::kUInt64},
     };
+    static const std::pair<const char *, c10::MemoryFormat> kFormats[] = {
+        {"contiguous_format", c10::MemoryFormat::Contiguous},
+        {"preserve_format", c10::MemoryFormat::Preserve},
+        {"channels_last", c10::MemoryFormat::ChannelsLast},
+        {"channels_last_3d", c10::MemoryFormat::ChannelsLast3d},
+    };
     for (const auto &[name, type] : kDtypes) {
       if (field == name) {
         return constant(m, static_cast<int64_t>(type));
       }
     }
+    for (const auto &[name, format] : kFormats) {
+      if (field == name) return constant(m, static_cast<int64_t>(format));
+    }
     if (field == "strided") return constant(m, static_cast<int64_t>(c10::kStrided));
-    if (field == "jit") return std::make_shared<TorchModule>();
-    if (field == "annotate") return jit::SpecialFormValue::create(c10::prim::annotate);
-    if (field == "isinstance") return jit::SpecialFormValue::create(c10::prim::isinstance);
+    if (field == "jit") return std::make_shared<JitModule>();
+    if (field == "no_grad") return std::make_shared<jit::ClassValue>(no_grad(unit_));
+    if (auto number = real_number(m, field)) return number;
     if (field == "linalg" || field == "fft" || field == "special") {
       return std::make_shared<Prefixed>(field + "_");
     }
@@ -62,21 +132,35 @@ struct TorchModule final : jit::SugaredValue {
   static std::shared_ptr<jit::SugaredValue> constant(jit::GraphFunction &m, int64_t value) {
     return std::make_shared<jit::SimpleValue>(m.graph()->insertConstant(value));
   }
+
+  std::shared_ptr<jit::CompilationUnit> unit_;
 };
 
 // The names that a script may use besides TorchScript's own.
 struct ScriptNames final : jit::Resolver {
+  explicit ScriptNames(std::shared_ptr<jit::CompilationUnit> unit) : unit_(std::move(unit)) {}
+
   std::shared_ptr<jit::SugaredValue> resolveValue(const std::string &name, jit::GraphFunction &,
                                                   const jit::SourceRange &) override {
-    if (name == "Exception") return std::make_shared<jit::ExceptionValue>("Exception");
-    if (name == "math") return std::make_shared<jit::BuiltinModule>("aten");
+    // Python's own exceptions; a script can raise one, and none is caught.
+    static const std::set<std::string> kExceptions{
+        "ArithmeticError",     "AssertionError", "AttributeError", "BufferError", "Exception",
+        "EOFError",            "IndexError",     "KeyError",       "LookupError", "MemoryError",
+        "NotImplementedError", "OSError",        "OverflowError",  "RuntimeError", "StopIteration",
+        "SystemError",         "TimeoutError",   "TypeError",      "ValueError",  "ZeroDivisionError",
+    };
+    if (kExceptions.count(name) != 0) return std::make_shared<jit::ExceptionValue>(name);
+    if (name == "math") return std::make_shared<MathModule>();
     std::string lower = name;
     for (char &letter : lower) letter = static_cast<char>(std::tolower(letter));
-    if (lower == "torch") return std::make_shared<TorchModule>();
+    if (lower == "torch") return std::make_shared<TorchModule>(unit_);
     if (lower == "redis") return std::make_shared<jit::BuiltinModule>("redis");
     if (lower == "redisai") return std::make_shared<jit::BuiltinModule>("redisAI");
     return nullptr;
   }
+
+ private:
+  std::shared_ptr<jit::CompilationUnit> unit_;
 };
 
 // Whether a type is `Any`, or may be: `Optional[Any]`, `Union[Any, int]`.
@@ -150,7 +234,8 @@ inline std::unique_ptr<rts_model> compile(rts_bytes source, int cuda, const rts_
   jit::Parser parser(text);
   std::vector<jit::Def> definitions;
   std::vector<jit::ResolverPtr> resolvers;
-  const auto names = std::make_shared<ScriptNames>();
+  const auto unit = std::make_shared<jit::CompilationUnit>();
+  const auto names = std::make_shared<ScriptNames>(unit);
   while (parser.lexer().cur().kind != jit::TK_EOF) {
     jit::TreeRef definition = parser.parseFunction(false);
     check_tree(definition, bounds);
@@ -159,7 +244,7 @@ inline std::unique_ptr<rts_model> compile(rts_bytes source, int cuda, const rts_
   }
   auto model = std::make_unique<rts_model>();
   model->device = device_of(cuda);
-  model->unit = std::make_shared<jit::CompilationUnit>();
+  model->unit = unit;
   model->functions =
       model->unit->define(std::nullopt, {}, {}, definitions, resolvers, nullptr);
   finish(*model, 0);

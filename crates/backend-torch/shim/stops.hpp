@@ -35,6 +35,12 @@ inline void put_checks(jit::Graph &graph, jit::Block *block) {
       put_checks(graph, inner);
       if (node->kind() == c10::prim::Loop) put_check(graph, inner);
     }
+    // What `fork` runs is a graph of its own.
+    if (node->hasAttribute(c10::attr::Subgraph)) {
+      jit::Graph &forked = *node->g(c10::attr::Subgraph);
+      put_checks(forked, forked.block());
+      put_check(forked, forked.block());
+    }
   }
 }
 

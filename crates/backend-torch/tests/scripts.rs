@@ -3,7 +3,7 @@
 mod common;
 
 use common::{call, floats, request, script, value, values};
-use redisai_core::{Backend, BackendError, LoadedModel, Status};
+use redisai_core::{Backend, BackendError, LoadedModel, Status, Tensor};
 use std::sync::Arc;
 
 fn refused(source: &str, entry_points: &[&str]) -> BackendError {
@@ -325,5 +325,68 @@ fn a_script_stops_when_it_is_told() {
         }
         let error = running.join().unwrap().unwrap_err();
         assert_eq!(error.status, Status::Cancelled, "{error}");
+    });
+}
+
+/// Loops without a kernel, in the function itself and in one that it calls.
+#[test]
+fn loops_stop_wherever_they_are() {
+    let script = compiled(
+        "
+def turns(n: int):
+    i = n
+    while True:
+        i += 1
+    return i
+def called(a):
+    print(\"inside called\")
+    return a + turns(3)
+def twice(a):
+    print(\"inside twice\")
+    return called(a)
+def nested(a):
+    print(\"inside nested\")
+    n = 0
+    for i in range(3):
+        while n >= 0:
+            n = abs(n)
+    return a + n
+def kernels(a):
+    print(\"inside kernels\")
+    while bool((a == a).all()):
+        a = a * 1
+    return a
+def text(a):
+    print(\"inside text\")
+    x = \"\"
+    while len(x) < 10:
+        x = str(len(x))
+    return a + len(x)
+",
+    );
+    let inputs = [floats(&[1], &[0.0])];
+    for function in ["called", "twice", "nested", "kernels", "text"] {
+        for time in 1..=3 {
+            stops(script.as_ref(), function, time, &inputs);
+        }
+    }
+}
+
+/// Begins a run that never ends, and stops it when it is on its way.
+fn stops(script: &dyn LoadedModel, function: &str, time: usize, inputs: &[Arc<Tensor>]) {
+    let mut run = request(inputs, 1);
+    run.function = function.as_bytes();
+    std::thread::scope(|scope| {
+        let running = scope.spawn(|| script.run(&run));
+        let printed = format!("inside {function}");
+        while common::logged(&printed).len() < time {
+            std::thread::yield_now();
+        }
+        while !running.is_finished() {
+            common::backend().cancel(run.id);
+            std::thread::yield_now();
+        }
+        let error = running.join().unwrap().unwrap_err();
+        assert_eq!(error.status, Status::Cancelled, "{function}: {error}");
     });
 }
