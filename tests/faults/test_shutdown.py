@@ -98,19 +98,22 @@ def begin_shutdown(primary):
     return one
 
 
-def needs_a_wait(primary):
-    if primary.binary.version < (7,):
-        pytest.skip("this server does not wait for its replicas")
+def waits(primary):
+    """Whether the server waits for its replicas before it ends."""
+    return primary.binary.version >= (7,)
 
 
 def test_shutdown_save_with_a_lagging_replica_saves(primary, lagging, at):
-    needs_a_wait(primary)
     client, one = held_run(primary, at)
-    shutdown = begin_shutdown(primary)
-    at.open()
-    wait_until(lambda: info(client, "m")["calls"] == 1, "the run's end")
-    assert not one.answered()
-    os.kill(lagging.pid, signal.SIGCONT)
+    if waits(primary):
+        shutdown = begin_shutdown(primary)
+        at.open()
+        wait_until(lambda: info(client, "m")["calls"] == 1, "the run's end")
+        assert not one.answered()
+        os.kill(lagging.pid, signal.SIGCONT)
+    else:
+        tensor(client, "lag", 1)
+        shutdown = Pending(primary, "SHUTDOWN", "SAVE")
     ended(primary)
     shutdown.close()
     primary.config["replicaof"] = None
@@ -121,8 +124,13 @@ def test_shutdown_save_with_a_lagging_replica_saves(primary, lagging, at):
 
 
 def test_a_shutdown_that_is_aborted_applies_the_run(primary, lagging, at):
-    needs_a_wait(primary)
     client, one = held_run(primary, at)
+    if not waits(primary):
+        with pytest.raises(redis.ResponseError, match="syntax error"):
+            client.execute_command("SHUTDOWN", "ABORT")
+        at.open()
+        assert one.reply() == b"OK"
+        return
     shutdown = begin_shutdown(primary)
     at.open()
     wait_until(lambda: info(client, "m")["calls"] == 1, "the run's end")
