@@ -58,6 +58,23 @@ def node(operator: str, inputs: str, outputs: str, **attributes: Any) -> onnx.No
     return helper.make_node(operator, names, outputs.split(" "), **attributes)
 
 
+def loop() -> bytes:
+    """Adds 1 to x as many times as n says: many nodes, between which a run can be stopped."""
+    body = helper.make_graph(
+        [node("Identity", "go", "on"), node("Add", "v one", "u")],
+        "body",
+        [
+            value("i", TensorProto.INT64, ()),
+            value("go", TensorProto.BOOL, ()),
+            value("v", dims=None),
+        ],
+        [value("on", TensorProto.BOOL, ()), value("u", dims=None)],
+    )
+    inputs = [value("n", TensorProto.INT64, ()), value("x", dims=("k",))]
+    constants = {"one": np.ones(1, np.float32)}
+    return model([node("Loop", "n  x", "y", body=body)], inputs, [value("y", dims=None)], constants)
+
+
 def reference(blob: bytes, **inputs: Any) -> list[Any]:
     """The outputs by onnxruntime's own Python API."""
     options = onnxruntime.SessionOptions()

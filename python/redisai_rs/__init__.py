@@ -1,14 +1,62 @@
-"""Model serving inside Redis and Valkey.
+"""Model serving inside Redis and Valkey, and in a Python process.
 
-The package carries the Redis module (`module_path`) and its backend libraries; `redisai_rs.testing`
-starts real servers with it. The command line is `redisai-rs`.
+`Engine` runs models in this process. The package also carries the Redis module (`module_path`)
+and its backend libraries; `redisai_rs.testing` starts real servers with it. The command line is
+`redisai-rs`.
 """
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+from redisai_rs._core import Tensor as Tensor
 from redisai_rs._core import __version__
 from redisai_rs.build import BuildInfo, build_info
-from redisai_rs.exceptions import RedisAIError
+from redisai_rs.exceptions import (
+    BackendMissingError,
+    Error,
+    InputError,
+    InvalidModelError,
+    NotInstalledError,
+    OutOfMemoryError,
+    QueueFullError,
+    RunError,
+    TimeoutError,
+    UnsupportedError,
+)
 from redisai_rs.paths import module_path
 
-__all__ = ["BuildInfo", "RedisAIError", "__version__", "build_info", "module_path"]
+if TYPE_CHECKING:
+    from redisai_rs.engine import Dag, Engine, Model, Run, Script
+
+__all__ = [
+    "BackendMissingError",
+    "BuildInfo",
+    "Dag",
+    "Engine",
+    "Error",
+    "InputError",
+    "InvalidModelError",
+    "Model",
+    "NotInstalledError",
+    "OutOfMemoryError",
+    "QueueFullError",
+    "Run",
+    "RunError",
+    "Script",
+    "Tensor",
+    "TimeoutError",
+    "UnsupportedError",
+    "__version__",
+    "build_info",
+    "module_path",
+]
+
+
+def __getattr__(name: str) -> object:
+    """Imports the engine, which needs asyncio, when it is first asked for."""
+    if name in {"Dag", "Engine", "Model", "Run", "Script"}:
+        from redisai_rs import engine  # noqa: PLC0415
+
+        return getattr(engine, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import doctest
+import io
 import os
 import re
 import shutil
@@ -155,3 +157,19 @@ def test_a_transcript_that_is_wrong_is_found() -> None:
     assert second.fits(transcripts.Failure(b"NOPERM no"))
     assert not second.fits(transcripts.Failure(b"ERR no"))
     assert not second.fits(transcripts.Status(b"PONG"))
+
+
+def test_python(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The sessions of python.md, from the first to the last, in one interpreter."""
+    shutil.copy(DIGITS, tmp_path)
+    monkeypatch.chdir(tmp_path)
+    path = ROOT / "docs" / "python.md"
+    text = "\n".join(
+        f"{block.text}\n" for block in transcripts.blocks(path) if block.language == "pycon"
+    )
+    test = doctest.DocTestParser().get_doctest(text, {}, path.name, str(path), 0)
+    assert len(test.examples) > 20
+    said = io.StringIO()
+    runner = doctest.DocTestRunner(optionflags=doctest.REPORT_NDIFF)
+    runner.run(test, out=said.write)
+    assert runner.failures == 0, said.getvalue()

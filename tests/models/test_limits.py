@@ -5,27 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import redis
-from onnx import TensorProto, helper
-from onnx_models import execute, get, info, model, node, put, reference, store, value
+from onnx import TensorProto
+from onnx_models import execute, get, info, loop, model, node, put, reference, store, value
 
 TERMINATED = "Exiting due to terminate flag being set to true"
-
-
-def loop():
-    """Adds 1 to x as many times as n says: many nodes, between which a run can be stopped."""
-    body = helper.make_graph(
-        [node("Identity", "go", "on"), node("Add", "v one", "u")],
-        "body",
-        [
-            value("i", TensorProto.INT64, ()),
-            value("go", TensorProto.BOOL, ()),
-            value("v", dims=None),
-        ],
-        [value("on", TensorProto.BOOL, ()), value("u", dims=None)],
-    )
-    inputs = [value("n", TensorProto.INT64, ()), value("x", dims=("k",))]
-    constants = {"one": np.ones(1, np.float32)}
-    return model([node("Loop", "n  x", "y", body=body)], inputs, [value("y", dims=None)], constants)
 
 
 def runs(client, count, *options):

@@ -41,6 +41,15 @@ pub use redisai_backend_abi::{
     RAI_OPTION_MEMORY_LIMIT,
 };
 
+/// DLPack, in which tensors cross into another library of the process: structs and conversions.
+pub mod dlpack {
+    pub use redisai_backend_abi::{
+        DLDevice, DLManagedTensor, DLManagedTensorVersioned, DLPACK_FLAG_BITMASK_READ_ONLY,
+        DLPACK_MAJOR_VERSION, DLPACK_MINOR_VERSION, DLPackVersion, DLTensor, RaiTensor,
+        export_host_tensor, import_tensor,
+    };
+}
+
 use std::path::PathBuf;
 
 /// The file of the library or program that holds this address: how a module finds itself.

@@ -1,23 +1,13 @@
 //! Which backends there are, and whether they start.
 
+use crate::services::Services;
 use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList};
 use redisai_backend_loader::{Environment, Loader, LoaderConfig};
-use redisai_core::{BackendKind, HostServices, LogLevel};
+use redisai_core::BackendKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-
-/// What backends say goes to stderr, if it matters.
-struct Console;
-
-impl HostServices for Console {
-    fn log(&self, level: LogLevel, text: &str) {
-        if level >= LogLevel::Warning {
-            eprintln!("{text}");
-        }
-    }
-}
 
 /// A loader that looks where the module at this path would look.
 fn loader(module: PathBuf) -> Loader {
@@ -28,7 +18,7 @@ fn loader(module: PathBuf) -> Loader {
         environment: Environment::of_process(),
         test_backends: false,
         options: Vec::new(),
-        services: Arc::new(Console),
+        services: Arc::new(Services),
     })
 }
 

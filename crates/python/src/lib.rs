@@ -1,9 +1,21 @@
-//! The Python extension `redisai_rs._core`: version, build facts and the discovery of backends.
+//! The Python extension `redisai_rs._core`: the engine in process, tensors, the discovery of backends.
 //!
 //! Private to the package: users see the typed wrappers in `python/redisai_rs`, so that names and
 //! signatures there can be Python's own. `python/redisai_rs/_core.pyi` repeats what is here.
 
 mod backends;
+mod dag;
+mod dlpack;
+mod engine;
+mod errors;
+mod input;
+mod life;
+mod memory;
+mod model;
+mod output;
+mod pending;
+mod sequence;
+mod services;
 
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
@@ -29,5 +41,11 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(build_info, module)?)?;
     module.add_function(wrap_pyfunction!(backends::discover_backends, module)?)?;
     module.add_function(wrap_pyfunction!(backends::load_backend, module)?)?;
+    module.add_class::<engine::PyEngine>()?;
+    module.add_class::<model::PyModel>()?;
+    module.add_class::<pending::PyJob>()?;
+    module.add_class::<output::PyTensor>()?;
+    module.add_function(wrap_pyfunction!(life::ending, module)?)?;
+    module.add_function(wrap_pyfunction!(life::forked_child, module)?)?;
     Ok(())
 }

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from redisai_rs.cli import backend, demo, doctor, serve
 from redisai_rs.cli import version as version_verb
-from redisai_rs.exceptions import RedisAIError
+from redisai_rs.exceptions import Error
 from redisai_rs.paths import module_path
 
 EXIT_ERROR = 1
@@ -32,7 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # Here, not at exit: a reader that has gone is noticed when it is written to.
         sys.stdout.flush()
         return status
-    except RedisAIError as error:
+    except Error as error:
         print(f"redisai-rs: {_one_line(error)}", file=sys.stderr)
         return EXIT_ERROR
     except KeyboardInterrupt:
@@ -68,5 +68,5 @@ def _print_module_path(_: argparse.Namespace) -> int:
     return 0
 
 
-def _one_line(error: RedisAIError) -> str:
+def _one_line(error: Error) -> str:
     return " ".join(str(error).split("\n", 1)[0].split())

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from redisai_rs import servers
 from redisai_rs.backends import Backend, discover, ensure_shims, probe
 from redisai_rs.build import build_info
-from redisai_rs.exceptions import NotInstalledError, RedisAIError
+from redisai_rs.exceptions import Error, NotInstalledError
 from redisai_rs.paths import module_path
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ def _print(findings: list[Finding]) -> None:
 def _module() -> Finding:
     try:
         return Finding("module", str(module_path()))
-    except RedisAIError as error:
+    except Error as error:
         return Finding("module", "", str(error))
 
 
@@ -113,7 +113,7 @@ def _servers() -> list[Finding]:
         found = f"{own} {own.path}" if own else ""
         problem = "" if own else f"none of {', '.join(servers.ON_PATH)} there"
         findings.append(Finding("server on PATH", found, problem, optional=True))
-    except RedisAIError as error:
+    except Error as error:
         findings.append(Finding("server on PATH", "", str(error), optional=True))
     try:
         embedded = servers.from_wheel(servers.EMBEDDED)

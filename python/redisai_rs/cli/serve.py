@@ -13,7 +13,7 @@ import redisai_rs
 from redisai_rs import servers
 from redisai_rs._resp import Connection
 from redisai_rs.backends import Backend, discover, ensure_shims
-from redisai_rs.exceptions import RedisAIError, ReplyError, ServerError
+from redisai_rs.exceptions import Error, ReplyError, ServerError
 from redisai_rs.testing.waiting import wait_until
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ def _build_shims() -> None:
     """What the backends need is built before the server starts, which never does it itself."""
     try:
         ensure_shims(lambda line: print(f"redisai-rs: {line}", file=sys.stderr, flush=True))
-    except RedisAIError as error:
+    except Error as error:
         # Everything else works.
         print(f"redisai-rs: {error}", file=sys.stderr, flush=True)
 
@@ -122,7 +122,7 @@ def _tell_when_ready(binary: servers.ServerBinary, port: int) -> None:
         os.close(writer)
         wait_until(lambda: _answers(server, port, reader), "the server", timeout=_READY_TIMEOUT)
         print(ready_line(binary, port, server), flush=True)
-    except RedisAIError as error:
+    except Error as error:
         print(f"redisai-rs: {error}", file=sys.stderr, flush=True)
     except KeyboardInterrupt:
         pass  # Ctrl-C reaches the server too, and that is what it is for
