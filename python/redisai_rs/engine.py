@@ -39,7 +39,7 @@ class _Outputs:
             self.kind = namedtuple("Outputs", names, rename=True)  # type: ignore[misc]
 
     def __call__(self, result: Result) -> Result:
-        if type(result) is not list:
+        if type(result) is not list:  # one output
             return result
         if self.kind is not None and len(result) == len(self.kind._fields):
             return self.kind(*result)
@@ -52,10 +52,11 @@ class Model:
     It may be run from any number of threads at a time.
     """
 
-    __slots__ = ("_batches", "_core", "_names", "_outputs")
+    __slots__ = ("_batches", "_core", "_names", "_outputs", "_run")
 
     def __init__(self, core: _core.Model):
         self._core = core
+        self._run = core.run
         self._batches = core.batches
         self._names = tuple(value["name"] for value in self._values("inputs"))
         self._outputs = _Outputs(self.outputs)
@@ -75,7 +76,7 @@ class Model:
         Parameters
         ----------
         *inputs, **named
-            The inputs, by position or by the model's names for them; a mapping as the only one has
+            The inputs, by position or by the model's names for them; a `dict` as the only one has
             them by names that Python does not allow.
         outputs
             How many outputs there are, where the model does not say.
@@ -87,11 +88,12 @@ class Model:
         An array; a named tuple of arrays in the model's order where it has several outputs; `None`
         in place of an output that is no tensor.
         """
-        if named or (len(inputs) == 1 and isinstance(inputs[0], Mapping)):
+        if named or (len(inputs) == 1 and isinstance(inputs[0], dict)):
             inputs = self._in_order(inputs, named)
         if self._batches or timeout is not None:
             return self._submit(inputs, outputs, timeout).result()
-        return self._outputs(self._core.run(inputs, outputs))
+        result = self._run(inputs, outputs)
+        return self._outputs(result) if type(result) is list else result
 
     def submit(
         self,
@@ -165,7 +167,7 @@ class Model:
 
     def _in_order(self, inputs: tuple[Value, ...], named: Mapping[str, Value]) -> tuple[Value, ...]:
         """Inputs by position, then those by name."""
-        if len(inputs) == 1 and isinstance(inputs[0], Mapping):
+        if len(inputs) == 1 and isinstance(inputs[0], dict):
             named, inputs = {**inputs[0], **named}, ()
         if not named:
             return inputs

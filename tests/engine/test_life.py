@@ -125,3 +125,33 @@ def test_a_spawned_child_has_an_engine_of_its_own(process):
         """
     )
     assert said == "[3.0, 3.0]\n0\n"
+
+
+def test_memory_of_100_000_runs_stays(process):
+    said = process(
+        """
+        from pathlib import Path
+
+        def resident():
+            pages = Path("/proc/self/statm").read_text().split()[1]
+            return int(pages) * os.sysconf("SC_PAGE_SIZE")
+
+        def runs(count):
+            for _ in range(count):
+                slow.run(np.array(1), np.zeros(2, np.float32))
+
+        def futures(count):
+            for _ in range(count // 100):
+                for run in [slow.submit(np.array(1), x) for _ in range(100)]:
+                    run.result(60)
+
+        for some in (runs, futures):
+            some(20_000)
+            before = resident()
+            some(80_000 if some is runs else 20_000)
+            print(resident() - before)
+        """
+    )
+    grown = [int(line) for line in said.split()]
+    assert len(grown) == 2
+    assert max(grown) <= 2 << 20

@@ -48,7 +48,8 @@ impl Drop for Entry {
     fn drop(&mut self) {
         let mut count = entering();
         *count -= 1;
-        if *count == 0 {
+        // Nobody else waits, and a wake-up is a system call.
+        if *count == 0 && STATE.load(Ordering::Relaxed) == ENDING {
             ENTERED.notify_all();
         }
     }
