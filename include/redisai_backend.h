@@ -179,6 +179,8 @@ typedef struct DLManagedTensor {
 #define RAI_OPTION_INTER_OP_THREADS "inter_op_threads"
 // Bytes that the framework may hold; 0 or left out: no limit.
 #define RAI_OPTION_MEMORY_LIMIT "memory_limit"
+// `yes`: models that are machine code may be loaded; left out or anything else: they may not.
+#define RAI_OPTION_NATIVE_MODELS "native_models"
 // Milliseconds after which a run is stopped; 0 or left out: never.
 #define RAI_OPTION_EXECUTION_TIMEOUT_MS "execution_timeout_ms"
 

@@ -87,6 +87,7 @@ def test_get_knows_every_option(both: Wire, server: Server) -> None:
         "MAX_TENSOR_BYTES": 4 << 30, "QUEUE_LIMIT": 65536, "MAX_QUEUES": 64,
         "LOADER_THREADS": 1, "BUILD_SESSIONS": b"eager", "LOADBACKEND": b"backendspath",
         "TEST_BACKENDS": b"no", "INLINE_RUNS": b"yes", "BATCH_WAIT": b"auto",
+        "ALLOW_NATIVE_MODELS": b"no",
     }  # fmt: skip
     for name, value in defaults.items():
         assert both("AI.CONFIG", "GET", name) == value, name
@@ -100,6 +101,7 @@ def test_get_shows_what_was_given(make_server: Callable[..., Server], mock_path:
         "MAX_TENSOR_BYTES": 8, "QUEUE_LIMIT": 9, "MAX_QUEUES": 10, "LOADER_THREADS": 11,
         "BUILD_SESSIONS": b"lazy", "LOADBACKEND": b"any", "TEST_BACKENDS": b"yes",
         "PYTHON": b"/usr", "INLINE_RUNS": b"no", "BATCH_WAIT": b"no",
+        "ALLOW_NATIVE_MODELS": b"yes",
         "ONNX": str(mock_path).encode(), "BACKENDSPATH": b"/tmp",
     }  # fmt: skip
     words = [word if isinstance(word, int) else word.decode() for word in given.values()]

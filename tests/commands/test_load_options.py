@@ -52,6 +52,7 @@ def test_an_option_without_a_value(make_server: MakeServer, arguments: list[obje
         "BUILD_SESSIONS sometimes",
         "INLINE_RUNS 1",
         "BATCH_WAIT yes",
+        "ALLOW_NATIVE_MODELS 1",
         "LOADBACKEND everywhere",
         "TEST_BACKENDS 1",
     ],

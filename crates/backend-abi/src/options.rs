@@ -12,6 +12,8 @@ pub const RAI_OPTION_INTRA_OP_THREADS: &str = "intra_op_threads";
 pub const RAI_OPTION_INTER_OP_THREADS: &str = "inter_op_threads";
 /// Bytes that the framework may hold; 0 or left out: no limit.
 pub const RAI_OPTION_MEMORY_LIMIT: &str = "memory_limit";
+/// `yes`: models that are machine code may be loaded; left out or anything else: they may not.
+pub const RAI_OPTION_NATIVE_MODELS: &str = "native_models";
 /// Milliseconds after which a run is stopped; 0 or left out: never.
 pub const RAI_OPTION_EXECUTION_TIMEOUT_MS: &str = "execution_timeout_ms";
 

@@ -2,7 +2,7 @@
 
 use crate::{
     InitOptions, RAI_OPTION_FRAMEWORK, RAI_OPTION_INTER_OP_THREADS, RAI_OPTION_INTRA_OP_THREADS,
-    RAI_OPTION_MEMORY_LIMIT,
+    RAI_OPTION_MEMORY_LIMIT, RAI_OPTION_NATIVE_MODELS,
 };
 use redisai_core::{BackendError, Status};
 
@@ -17,6 +17,8 @@ pub struct Settings {
     pub inter_threads: i32,
     /// Most bytes that the framework may use; 0: any number.
     pub memory_limit: usize,
+    /// Whether models that are machine code may be loaded.
+    pub native_models: bool,
 }
 
 impl Settings {
@@ -35,6 +37,7 @@ impl Settings {
             intra_threads,
             inter_threads: number::<i32>(backend, options, RAI_OPTION_INTER_OP_THREADS)?.max(1),
             memory_limit: number(backend, options, RAI_OPTION_MEMORY_LIMIT)?,
+            native_models: options.text(RAI_OPTION_NATIVE_MODELS) == Some("yes"),
         })
     }
 }
@@ -76,6 +79,14 @@ mod tests {
         assert_eq!(config.framework, b"/x");
         assert_eq!(config.intra_threads as usize, cores);
         assert_eq!((config.inter_threads, config.memory_limit), (1, 0));
+        assert!(!config.native_models);
+    }
+
+    #[test]
+    fn native_models_need_a_plain_yes() {
+        let allowed = |value| read(&[("native_models", value)]).unwrap().native_models;
+        assert!(allowed("yes"));
+        assert!(!allowed("") && !allowed("no") && !allowed("1"));
     }
 
     #[test]

@@ -38,7 +38,7 @@ pub use places::Environment;
 /// Names of the pairs that [`LoaderConfig::options`] may hold.
 pub use redisai_backend_abi::{
     RAI_OPTION_EXECUTION_TIMEOUT_MS, RAI_OPTION_INTER_OP_THREADS, RAI_OPTION_INTRA_OP_THREADS,
-    RAI_OPTION_MEMORY_LIMIT,
+    RAI_OPTION_MEMORY_LIMIT, RAI_OPTION_NATIVE_MODELS,
 };
 
 /// DLPack, in which tensors cross into another library of the process: structs and conversions.

@@ -45,6 +45,14 @@ class Described {
                           outputs.size()});
   }
 
+  // A package's one function, of which torch says nothing.
+  void add_package(size_t n_inputs, size_t n_outputs) {
+    const auto &inputs = values_.emplace_back(n_inputs, rts_value{"", RTS_TENSOR, 0, 1});
+    const auto &outputs = values_.emplace_back(n_outputs, rts_value{"", RTS_TENSOR, 0, 0});
+    keeps_state_ = true;
+    functions_.push_back({"forward", inputs.data(), n_inputs, outputs.data(), n_outputs});
+  }
+
   // The operators of a function that the above may call.
   void add_operators(jit::GraphFunction &function) { add_operators(function.graph()->block()); }
 

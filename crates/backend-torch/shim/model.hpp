@@ -2,6 +2,7 @@
 #pragma once
 
 #include <caffe2/serialize/read_adapter_interface.h>
+#include <torch/csrc/inductor/aoti_package/model_package_loader.h>
 #include <torch/csrc/jit/api/module.h>
 #include <torch/csrc/jit/serialization/import.h>
 
@@ -15,6 +16,8 @@ struct rts_model {
   std::optional<torch::jit::Module> module;
   std::shared_ptr<torch::jit::CompilationUnit> unit;
   std::vector<torch::jit::Function *> functions;
+  // Instead of the above.
+  std::unique_ptr<torch::inductor::AOTIModelPackageLoader> package;
   redisai::Described described;
   c10::Device device{c10::kCPU};
   // Some function may fork.
@@ -123,19 +126,32 @@ inline jit::Stack stack_of(const rts_model &model, const rts_run &run) {
   return stack;
 }
 
+// All of a package's inputs, which take the place of the arguments.
+inline std::vector<at::Tensor> run_package(rts_model &model, const rts_run &run) {
+  std::vector<at::Tensor> inputs;
+  for (size_t i = 0; i < run.n_arguments; i++) {
+    inputs.push_back(from_host(run.inputs[run.arguments[i].first], model.device));
+  }
+  return model.package->boxed_run(std::move(inputs));
+}
+
+// One of the functions of a model or script.
+inline std::vector<at::Tensor> run_function(rts_model &model, const rts_run &run) {
+  std::vector<at::Tensor> tensors;
+  auto &function = *model.functions.at(run.function);
+  const auto &returns = function.getSchema().returns();
+  const bool nothing =
+      returns.size() == 1 && returns[0].type()->kind() == c10::TypeKind::NoneType;
+  c10::IValue result = call(model, function, stack_of(model, run));
+  if (!nothing) collect(result, tensors);
+  return tensors;
+}
+
 inline int run(rts_model &model, const rts_run &run, rts_tensor *outputs, size_t capacity,
                size_t *count) {
   Quiet quiet;
   ContextGuard context({run.stop, run.call_context});
-  std::vector<at::Tensor> tensors;
-  {
-    auto &function = *model.functions.at(run.function);
-    const bool nothing = function.getSchema().returns().size() == 1 &&
-                         function.getSchema().returns()[0].type()->kind() ==
-                             c10::TypeKind::NoneType;
-    c10::IValue result = call(model, function, stack_of(model, run));
-    if (!nothing) collect(result, tensors);
-  }
+  auto tensors = model.package ? run_package(model, run) : run_function(model, run);
   *count = tensors.size();
   if (tensors.size() > capacity) return RTS_OK;
   for (auto &tensor : tensors) {

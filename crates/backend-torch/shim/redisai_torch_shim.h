@@ -142,6 +142,11 @@ typedef struct rts_table {
   int (*cuda_devices)(int *count, rts_text *error);
   /* `cuda` < 0: the processor, else that device. */
   int (*load)(rts_bytes archive, int cuda, rts_model **model, rts_text *error);
+  /* A package of AOTInductor, at a path that stays readable during the call. Its numbers of inputs and
+   * outputs are the caller's to know: torch does not say them. Its one function, `forward`, may write
+   * to any input. A run of it cannot be stopped. */
+  int (*load_package)(const char *path, int cuda, size_t n_inputs, size_t n_outputs,
+                      rts_model **model, rts_text *error);
   int (*compile)(rts_bytes source, int cuda, const rts_bounds *bounds, rts_model **model,
                  rts_text *error);
   void (*describe)(const rts_model *model, rts_description *description);

@@ -5,6 +5,7 @@
 #include <torch/version.h>
 
 #include "commands.hpp"
+#include "package.hpp"
 #include "script.hpp"
 
 namespace {
@@ -48,6 +49,14 @@ int load(rts_bytes archive, int cuda, rts_model **model, rts_text *error) noexce
   });
 }
 
+int load_package(const char *path, int cuda, size_t n_inputs, size_t n_outputs, rts_model **model,
+                 rts_text *error) noexcept {
+  return guarded(error, [&] {
+    *model = redisai::load_package(path, cuda, n_inputs, n_outputs).release();
+    return RTS_OK;
+  });
+}
+
 int compile(rts_bytes source, int cuda, const rts_bounds *bounds, rts_model **model,
             rts_text *error) noexcept {
   return guarded(error, [&] {
@@ -82,6 +91,7 @@ constexpr rts_table kTable = {
     setup,
     cuda_devices,
     load,
+    load_package,
     compile,
     describe,
     drop_model,

@@ -1,5 +1,5 @@
 //! A look at a model's bytes before torch sees them: what the file is, and what to do where it is no
-//! TorchScript archive.
+//! model.
 
 use crate::error::bad_model;
 use redisai_core::BackendError;
@@ -9,8 +9,17 @@ use zip::ZipArchive;
 /// The longest record that says a version.
 const VERSION_BYTES: u64 = 64;
 
-/// Refuses what torch cannot load, with a line that says what it is and what to do.
-pub(crate) fn check(bytes: &[u8], newest: u64) -> Result<(), BackendError> {
+/// A file that torch can load.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Format {
+    /// An archive of TorchScript.
+    Script,
+    /// A package of AOTInductor: machine code.
+    Package,
+}
+
+/// What the file is. Refuses what torch cannot load, with a line that says what it is and what to do.
+pub(crate) fn check(bytes: &[u8], newest: u64) -> Result<Format, BackendError> {
     if !bytes.starts_with(b"PK\x03\x04") {
         return Err(bad_model(no_archive(bytes)));
     }
@@ -24,10 +33,19 @@ pub(crate) fn check(bytes: &[u8], newest: u64) -> Result<(), BackendError> {
         .filter_map(|name| Some(name.ok()?.into_owned()))
         .collect();
     let has = |leaf: &str| names.iter().any(|name| below_root(name) == leaf);
-    if has("archive_format") || names.iter().any(|name| name.contains("data/aotinductor/")) {
+    if names.iter().any(|name| name.contains("data/aotinductor/")) {
+        return Ok(Format::Package);
+    }
+    if has("archive_format") {
         return Err(bad_model(
-            "ERR the file is a .pt2 package of torch.export, not TorchScript: save the model with \
-             torch.jit.trace(model, example).save(file)",
+            "ERR the file is a program of torch.export, which is not compiled: save the model with \
+             torch.jit.trace(model, example).save(file), or compile it with \
+             torch._inductor.aoti_compile_and_package",
+        ));
+    }
+    if has("saved_model.pb") || names.iter().any(|name| name == "saved_model.pb") {
+        return Err(bad_model(
+            "ERR the file is a SavedModel of TensorFlow: store it with the backend TF",
         ));
     }
     if !has("constants.pkl") || !has("data.pkl") {
@@ -48,7 +66,7 @@ pub(crate) fn check(bytes: &[u8], newest: u64) -> Result<(), BackendError> {
             "ERR the model's archive format {format} is newer than this PyTorch reads (up to \
              {newest}): install a newer torch, or save the model with an older one"
         ))),
-        _ => Ok(()),
+        _ => Ok(Format::Script),
     }
 }
 
@@ -85,8 +103,15 @@ fn no_archive(bytes: &[u8]) -> String {
             .any(|it| it == b"\x12\x07py" || it == b"onnx")
     {
         "an ONNX model: store it with the backend ONNX"
-    } else if starts(&[0x0a]) {
+    } else if starts(&[0x0a]) || starts(b"\x08\x01\x12") {
         "a TensorFlow graph: store it with the backend TF"
+    } else if bytes.get(8..10) == Some(b"{\"") {
+        "a file of safetensors, which holds no program: load it in Python into its model and save that \
+         with torch.jit.script(model).save(file)"
+    } else if starts(b"\x93NUMPY") {
+        "an array of NumPy: set it as a tensor"
+    } else if starts(b"<!") || starts(b"<html") {
+        "a web page: the download of the model went wrong"
     } else if starts(b"\x1f\x8b") {
         "compressed with gzip: store what is in it"
     } else {

@@ -22,6 +22,10 @@ pub(crate) const FORBIDDEN: [&CStr; 2] = [c"aten::save", c"aten::from_file"];
 pub(crate) const FILES: &str =
     "ERR torch.save and torch.from_file are not allowed: they would use the server's files";
 
+/// For machine code, where it is not allowed.
+pub(crate) const NATIVE: &str = "ERR the file is a .pt2 package, which is machine code: load the module \
+     with ALLOW_NATIVE_MODELS yes, or save the model with torch.jit.trace(model, example).save(file)";
+
 /// What was going on when torch failed: it decides whose fault it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Doing {

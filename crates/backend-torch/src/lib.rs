@@ -24,6 +24,7 @@ mod libtorch;
 mod log;
 mod memory;
 mod model;
+mod package;
 mod runs;
 mod script;
 mod session;

@@ -10,6 +10,7 @@ use redisai_core::BackendError;
 use std::ffi::{CStr, OsStr};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
+use std::sync::{Mutex, PoisonError};
 
 /// The oldest that this backend is tested with. With 2.11 a script that is refused elsewhere ended the
 /// process.
@@ -80,6 +81,19 @@ impl Libtorch {
             version: format!("{major}.{minor}.{patch}"),
         })
     }
+}
+
+/// Packages are linked to `libtorch.so`, which holds nothing but brings CUDA's libraries along.
+pub(crate) fn open_for_packages(path: &[u8]) -> Result<(), BackendError> {
+    static OPENED: Mutex<bool> = Mutex::new(false);
+    let mut opened = OPENED.lock().unwrap_or_else(PoisonError::into_inner);
+    if !*opened {
+        let path = Path::new(OsStr::from_bytes(path));
+        let folder = path.parent().unwrap_or(Path::new(""));
+        open(&folder.join("libtorch.so"))?;
+        *opened = true;
+    }
+    Ok(())
 }
 
 /// Keeps OpenMP's threads from spinning between two operators: the server's own thread needs the cores.

@@ -1,19 +1,27 @@
-//! A model: its one function, `forward`.
+//! A model: its one function, `forward`, in TorchScript or machine code.
 
-use crate::error::bad_input;
+use crate::archive::{self, Format};
+use crate::error::{NATIVE, bad_input, bad_model};
+use crate::package::Package;
 use crate::runs::Runs;
 use crate::session::{Call, Function, Kind, Session};
 use crate::sys::{self, Bytes, RawArgument};
 use crate::torch::Torch;
-use crate::{archive, device, signature};
+use crate::{device, signature};
 use redisai_core::{BackendError, LoadRequest, LoadedModel, Run, RunOutput, Signature};
 use smallvec::SmallVec;
+use std::ffi::{CString, c_int};
+use std::fs::File;
+use std::io::Write;
+use std::os::fd::{AsRawFd, FromRawFd};
 use std::sync::Arc;
 
-/// A loaded TorchScript archive.
+/// A loaded model.
 pub(crate) struct TorchModel {
     session: Session,
     signature: Signature,
+    /// What a package's inputs must be.
+    package: Option<Package>,
 }
 
 impl TorchModel {
@@ -25,13 +33,53 @@ impl TorchModel {
     ) -> Result<Self, BackendError> {
         let cuda = device::number(torch, request.device)?;
         let bytes = request.blob.bytes();
-        archive::check(bytes, torch.table.newest_format)?;
+        if archive::check(bytes, torch.table.newest_format)? == Format::Package {
+            return Self::load_package(torch, runs, bytes, cuda);
+        }
         let session = Session::new(torch, runs, |model, error| {
             // SAFETY: the bytes live during the call, which copies what it needs.
             unsafe { (torch.table.load)(Bytes::of(bytes), cuda, model, error) }
         })?;
         let signature = signature::of_model(&session)?;
-        Ok(Self { session, signature })
+        Ok(Self {
+            session,
+            signature,
+            package: None,
+        })
+    }
+
+    /// Builds a session of machine code.
+    fn load_package(
+        torch: &'static Torch,
+        runs: Arc<Runs>,
+        bytes: &[u8],
+        cuda: c_int,
+    ) -> Result<Self, BackendError> {
+        if !torch.settings.native_models {
+            return Err(bad_model(NATIVE));
+        }
+        let package = Package::read(bytes)?;
+        torch.prepare_packages()?;
+        let file = in_memory(bytes)
+            .map_err(|cause| bad_model(format!("ERR the package cannot be unpacked: {cause}")))?;
+        let path = CString::new(format!("/proc/self/fd/{}", file.as_raw_fd())).unwrap_or_default();
+        let (n_inputs, n_outputs) = (package.n_inputs(), package.n_outputs());
+        let session = Session::new(torch, runs, |model, error| {
+            // SAFETY: the path lives during the call, and so does the file that it names.
+            unsafe {
+                let load = torch.table.load_package;
+                load(path.as_ptr(), cuda, n_inputs, n_outputs, model, error)
+            }
+        })?;
+        let mut signature = signature::of_model(&session)?;
+        if let Some(forward) = signature.functions.first_mut() {
+            forward.inputs = package.inputs();
+        }
+        Ok(Self {
+            session,
+            signature,
+            package: Some(package),
+        })
     }
 
     fn forward(&self) -> Option<&Function> {
@@ -51,6 +99,9 @@ impl LoadedModel for TorchModel {
             .ok_or_else(|| {
                 bad_input("Number of keys given as INPUTS here does not match model definition")
             })?;
+        if let Some(package) = &self.package {
+            package.check(run.inputs)?;
+        }
         let call = Call {
             arguments,
             inputs: run.inputs,
@@ -62,6 +113,20 @@ impl LoadedModel for TorchModel {
     fn figures(&self) -> Vec<(String, String)> {
         vec![("memory".to_owned(), self.session.allocated().to_string())]
     }
+}
+
+/// A file that is on no disk: torch reads packages by path only.
+fn in_memory(bytes: &[u8]) -> std::io::Result<File> {
+    // SAFETY: a C string; the descriptor is ours alone.
+    let mut file = unsafe {
+        let descriptor = libc::memfd_create(c"redisai-package".as_ptr(), libc::MFD_CLOEXEC);
+        if descriptor < 0 {
+            return Err(std::io::Error::last_os_error());
+        }
+        File::from_raw_fd(descriptor)
+    };
+    file.write_all(bytes)?;
+    Ok(file)
 }
 
 /// Spreads `given` inputs over the arguments: a list takes what the others leave. `None`: they do not

@@ -14,13 +14,14 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 /// The shim's folder, sorted by name. `redisai_rs.torch_shim` hashes the same bytes in the same order.
-const SOURCES: [(&str, &[u8]); 11] = [
+const SOURCES: [(&str, &[u8]); 12] = [
     ("commands.hpp", include_bytes!("../shim/commands.hpp")),
     ("description.hpp", include_bytes!("../shim/description.hpp")),
     ("errors.hpp", include_bytes!("../shim/errors.hpp")),
     ("flags.txt", include_bytes!("../shim/flags.txt")),
     ("host.hpp", include_bytes!("../shim/host.hpp")),
     ("model.hpp", include_bytes!("../shim/model.hpp")),
+    ("package.hpp", include_bytes!("../shim/package.hpp")),
     (
         "redisai_torch_shim.h",
         include_bytes!("../shim/redisai_torch_shim.h"),

@@ -142,6 +142,14 @@ pub(crate) struct Table {
     pub(crate) setup: unsafe extern "C" fn(*const RawSetup, *mut Text) -> c_int,
     pub(crate) cuda_devices: unsafe extern "C" fn(*mut c_int, *mut Text) -> c_int,
     pub(crate) load: unsafe extern "C" fn(Bytes, c_int, *mut *mut RawModel, *mut Text) -> c_int,
+    pub(crate) load_package: unsafe extern "C" fn(
+        *const c_char,
+        c_int,
+        usize,
+        usize,
+        *mut *mut RawModel,
+        *mut Text,
+    ) -> c_int,
     pub(crate) compile:
         unsafe extern "C" fn(Bytes, c_int, *const Bounds, *mut *mut RawModel, *mut Text) -> c_int,
     pub(crate) describe: unsafe extern "C" fn(*const RawModel, *mut RawDescription),

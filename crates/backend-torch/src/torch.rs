@@ -1,7 +1,8 @@
 //! libtorch as the process has it: opened and set up once, for good.
 
 use crate::error::{Doing, FORBIDDEN, from_shim, unsupported};
-use crate::libtorch::Libtorch;
+use crate::libtorch::{self, Libtorch};
+use crate::package;
 use crate::sys::{self, Table, Text};
 use crate::{callbacks, log, memory};
 use redisai_backend_abi::{CountedMemory, Host, Settings};
@@ -39,9 +40,17 @@ impl Torch {
         }
     }
 
+    /// Opens what packages are linked to, and turns their checks on.
+    pub(crate) fn prepare_packages(&self) -> Result<(), BackendError> {
+        libtorch::open_for_packages(&self.settings.framework)
+    }
+
     fn make(host: Host, settings: Settings) -> Result<Self, BackendError> {
         let Libtorch { table, version } = Libtorch::open(&settings.framework)?;
         let memory = memory::set(CountedMemory::new(host, settings.memory_limit));
+        if settings.native_models {
+            package::checks_on();
+        }
         log::set(host);
         callbacks::set(host, table);
         let forbidden: [*const c_char; FORBIDDEN.len()] = FORBIDDEN.map(std::ffi::CStr::as_ptr);

@@ -22,9 +22,20 @@ fn a_wrong_file_is_told_in_one_line() {
     let good = archive::of(&forward("x: Tensor) -> Tensor", "  return x"));
     let checkpoint = archive::zip(&[("m/data.pkl", b"\x80\x02}."), ("m/version", b"3")]);
     let pt2 = archive::zip(&[("m/archive_format", b"pt2"), ("m/version", b"0")]);
-    let cases: [(Vec<u8>, &str); 10] = [
+    let package = archive::zip(&[("m/data/aotinductor/model/a.so", b"\x7fELF")]);
+    let cases: [(Vec<u8>, &str); 17] = [
         (checkpoint, "checkpoint of torch.save"),
-        (pt2, ".pt2 package"),
+        (pt2, "torch._inductor.aoti_compile_and_package"),
+        (package, "ALLOW_NATIVE_MODELS yes"),
+        (
+            archive::zip(&[("saved_model.pb", b"\x08\x01")]),
+            "backend TF",
+        ),
+        (b"\x08\x01\x12\x40\x0a".to_vec(), "backend TF"),
+        (b"\x10\0\0\0\0\0\0\0{\"a\": {}}".to_vec(), "safetensors"),
+        (b"\x93NUMPY\x01\0".to_vec(), "NumPy"),
+        (b"<!DOCTYPE html>".to_vec(), "web page"),
+        (b"\x1f\x8b\x08".to_vec(), "gzip"),
         (archive::zip(&[("a.txt", b"x")]), "no TorchScript model"),
         (b"\x80\x02}q\x00.".to_vec(), "pickle"),
         (

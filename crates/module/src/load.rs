@@ -10,7 +10,7 @@ use crate::state::{self, State};
 use crate::types;
 use redisai_backend_loader::{
     Environment, Loader, LoaderConfig, RAI_OPTION_INTER_OP_THREADS, RAI_OPTION_INTRA_OP_THREADS,
-    RAI_OPTION_MEMORY_LIMIT, file_of,
+    RAI_OPTION_MEMORY_LIMIT, RAI_OPTION_NATIVE_MODELS, file_of,
 };
 use redisai_command::{BuildSessions, LoadOptions};
 use redisai_core::{Backend, BackendError, BackendKind, LogLevel, Status};
@@ -159,6 +159,11 @@ fn loader_config(module: &Path, options: &LoadOptions) -> LoaderConfig {
     let pair = |name: &str, value: u64| (name.to_owned(), value.to_string().into_bytes());
     // In the reference the limit is in megabytes of 1,000,000.
     let limit = options.backend_memory_limit.saturating_mul(1_000_000);
+    let native: &[u8] = if options.allow_native_models {
+        b"yes"
+    } else {
+        b"no"
+    };
     LoaderConfig {
         module: Some(module.to_owned()),
         backends_path: path(&options.backends_path),
@@ -169,6 +174,7 @@ fn loader_config(module: &Path, options: &LoadOptions) -> LoaderConfig {
             pair(RAI_OPTION_INTRA_OP_THREADS, options.intra_op_parallelism),
             pair(RAI_OPTION_INTER_OP_THREADS, options.inter_op_parallelism),
             pair(RAI_OPTION_MEMORY_LIMIT, limit),
+            (RAI_OPTION_NATIVE_MODELS.to_owned(), native.to_vec()),
         ],
         services: Arc::new(Services),
     }

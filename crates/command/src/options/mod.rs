@@ -69,6 +69,8 @@ pub struct LoadOptions {
     pub inline_runs: bool,
     /// A worker may wait a moment for more rows where that pays. Yes (`auto`).
     pub batch_wait: bool,
+    /// Models that are machine code (`.pt2`) are built and run. No.
+    pub allow_native_models: bool,
     /// From where `AI.CONFIG LOADBACKEND` may load. From below the path given at load.
     pub load_backend: LoadBackendRule,
     /// A backend whose name is none of the four may stand in for one. No.
@@ -94,6 +96,7 @@ impl Default for LoadOptions {
             build_sessions: BuildSessions::Eager,
             inline_runs: true,
             batch_wait: true,
+            allow_native_models: false,
             load_backend: LoadBackendRule::BackendsPath,
             test_backends: false,
         }
@@ -188,6 +191,7 @@ impl LoadOptions {
             Setting::BuildSessions => self.build_sessions = build_sessions(value)?,
             Setting::InlineRuns => self.inline_runs = yes_or_no(value)?,
             Setting::BatchWait => self.batch_wait = auto_or_no(value)?,
+            Setting::AllowNativeModels => self.allow_native_models = yes_or_no(value)?,
             Setting::LoadBackend => self.load_backend = load_backend(value)?,
             Setting::TestBackends => self.test_backends = yes_or_no(value)?,
         }
@@ -226,6 +230,7 @@ impl LoadOptions {
             }),
             Setting::InlineRuns => Bytes(said(self.inline_runs)),
             Setting::BatchWait => Bytes(if self.batch_wait { b"auto" } else { b"no" }),
+            Setting::AllowNativeModels => Bytes(said(self.allow_native_models)),
             Setting::LoadBackend => Bytes(match self.load_backend {
                 LoadBackendRule::No => b"no",
                 LoadBackendRule::BackendsPath => b"backendspath",

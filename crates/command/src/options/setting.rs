@@ -38,13 +38,15 @@ pub enum Setting {
     InlineRuns,
     /// `BATCH_WAIT`
     BatchWait,
+    /// `ALLOW_NATIVE_MODELS`
+    AllowNativeModels,
     /// `LOADBACKEND`
     LoadBackend,
     /// `TEST_BACKENDS`
     TestBackends,
 }
 
-const NAMES: [(&str, Setting); 21] = [
+const NAMES: [(&str, Setting); 22] = [
     ("BACKENDSPATH", Setting::BackendsPath),
     ("TF", Setting::Backend(BackendKind::Tf)),
     ("TFLITE", Setting::Backend(BackendKind::TfLite)),
@@ -64,6 +66,7 @@ const NAMES: [(&str, Setting); 21] = [
     ("BUILD_SESSIONS", Setting::BuildSessions),
     ("INLINE_RUNS", Setting::InlineRuns),
     ("BATCH_WAIT", Setting::BatchWait),
+    ("ALLOW_NATIVE_MODELS", Setting::AllowNativeModels),
     ("LOADBACKEND", Setting::LoadBackend),
     ("TEST_BACKENDS", Setting::TestBackends),
 ];

@@ -77,6 +77,7 @@ fn every_option_is_read_and_shown() {
         ("INLINE_RUNS", "no", bytes("yes"), bytes("no")),
         ("BATCH_WAIT", "NO", bytes("auto"), bytes("no")),
         ("LOADBACKEND", "any", bytes("backendspath"), bytes("any")),
+        ("ALLOW_NATIVE_MODELS", "yes", bytes("no"), bytes("yes")),
         ("TEST_BACKENDS", "yes", bytes("no"), bytes("yes")),
     ];
     assert_eq!(rows.len(), Setting::all().count());
@@ -113,6 +114,7 @@ fn bad_options_are_named() {
         "LOADER_THREADS 0",
         "BUILD_SESSIONS never",
         "LOADBACKEND maybe",
+        "ALLOW_NATIVE_MODELS 1",
         "TEST_BACKENDS 1",
         "INLINE_RUNS maybe",
         "BATCH_WAIT yes",

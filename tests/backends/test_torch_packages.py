@@ -1,0 +1,246 @@
+"""Packages of AOTInductor (`.pt2`): machine code, which runs only where the operator allows it."""
+
+import io
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pytest
+import redis
+from backends.torch_values import get, put, say
+from redisai_rs.testing import Server, wait_until
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")
+    import torch
+
+ALLOWED = ["ALLOW_NATIVE_MODELS", "yes"]
+REFUSAL = "which is machine code: load the module with ALLOW_NATIVE_MODELS yes"
+ROWS = 64
+"""The most rows that the package takes."""
+
+
+class Two(torch.nn.Module):
+    """Two inputs of as many rows; out come a sum, a weight for each row, an input."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.linear = torch.nn.Linear(8, 4)
+
+    def forward(
+        self, x: torch.Tensor, counts: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        x.add_(1)
+        bias = self.linear.bias.expand(x.shape[0], 4)
+        return torch.relu(self.linear(x)) + counts.float(), bias, counts
+
+
+class Kept(torch.nn.Module):
+    """Gives its weight as it lies, and a sum."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = torch.nn.Parameter(torch.arange(6.0).reshape(2, 3))
+
+    def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        return self.weight, self.weight + x
+
+
+def example(rows: int) -> tuple[torch.Tensor, torch.Tensor]:
+    torch.manual_seed(rows)
+    return torch.randn(rows, 8), torch.arange(rows * 4).reshape(rows, 4)
+
+
+@pytest.fixture(scope="module")
+def model() -> torch.nn.Module:
+    torch.manual_seed(7)
+    return Two().eval()
+
+
+@pytest.fixture(scope="module")
+def exported(model) -> torch.export.ExportedProgram:
+    rows = torch.export.Dim("rows", max=ROWS)
+    return torch.export.export(model, example(3), dynamic_shapes=({0: rows}, {0: rows}))
+
+
+@pytest.fixture(scope="module")
+def package(exported, tmp_path_factory) -> bytes:
+    path = tmp_path_factory.mktemp("package") / "model.pt2"
+    torch._inductor.aoti_compile_and_package(exported, package_path=str(path))
+    return path.read_bytes()
+
+
+@pytest.fixture
+def allowed(make_server):
+    return make_server(module_args=ALLOWED)
+
+
+@pytest.fixture
+def client(allowed, package):
+    client = allowed.client()
+    assert say(client, "AI.MODELSTORE", "m", "TORCH", "CPU", "BLOB", package) == b"OK"
+    return client
+
+
+def code_of(server: Server) -> list[str]:
+    """Files of packages that the server has open as code."""
+    lines = Path(f"/proc/{server.pid}/maps").read_text().splitlines()
+    return [line.split()[-1] for line in lines if "/data/aotinductor/" in line]
+
+
+def put_counts(client: redis.Redis, key: str, values: torch.Tensor) -> None:
+    blob = values.numpy().tobytes()
+    say(client, "AI.TENSORSET", key, "INT64", *values.shape, "BLOB", blob)
+
+
+def run(client: redis.Redis, *more: object) -> object:
+    words = ["INPUTS", 2, "x", "counts", "OUTPUTS", 3, "y", "bias", "again", *more]
+    return say(client, "AI.MODELEXECUTE", "m", *words)
+
+
+@pytest.mark.parametrize("rows", [2, 3, ROWS])
+def test_a_package_computes_what_torch_computes(client, model, rows):
+    x, counts = example(rows)
+    put(client, "x", x.numpy())
+    put_counts(client, "counts", counts)
+    for _ in range(2):
+        assert run(client) == b"OK"
+        # The model writes to its input; the key keeps its value.
+        np.testing.assert_array_equal(get(client, "x"), x.numpy())
+        with torch.inference_mode():
+            expected, bias, _ = model(x.clone(), counts)
+        np.testing.assert_allclose(get(client, "y"), expected.numpy(), rtol=1e-4, atol=1e-6)
+        np.testing.assert_array_equal(get(client, "bias"), bias.detach().numpy())
+        assert say(client, "AI.TENSORGET", "again", "BLOB") == counts.numpy().tobytes()
+
+
+def test_rows_of_several_clients_join(allowed, client, model):
+    options = ["BATCHSIZE", 6, "MINBATCHSIZE", 6, "MINBATCHTIMEOUT", 60_000]
+    blob = say(client, "AI.MODELGET", "m", "BLOB")
+    say(client, "AI.MODELSTORE", "m", "TORCH", "CPU", *options, "BLOB", blob)
+    x, counts = example(2)
+    put_counts(client, "counts", counts)
+    connections = []
+    for number in range(3):
+        put(client, f"x{number}", (x + number).numpy())
+        connection = allowed.client().connection_pool.get_connection()
+        outputs = [f"y{number}", f"bias{number}", f"again{number}"]
+        words = ["INPUTS", 2, f"x{number}", "counts", "OUTPUTS", 3, *outputs]
+        connection.send_command("AI.MODELEXECUTE", "m", *words)
+        connections.append(connection)
+    assert [connection.read_response() for connection in connections] == [b"OK"] * 3
+    for number in range(3):
+        with torch.inference_mode():
+            expected = model(x + number, counts)[0].numpy()
+        np.testing.assert_allclose(get(client, f"y{number}"), expected, rtol=1e-4, atol=1e-6)
+
+
+def test_a_weight_that_is_given_as_it_lies_is_copied(allowed, tmp_path):
+    program = torch.export.export(Kept().eval(), (torch.ones(2, 3),))
+    path = tmp_path / "kept.pt2"
+    torch._inductor.aoti_compile_and_package(program, package_path=str(path))
+    client = allowed.client()
+    say(client, "AI.MODELSTORE", "k", "TORCH", "CPU", "BLOB", path.read_bytes())
+    put(client, "x", np.ones((2, 3)))
+    words = ["AI.MODELEXECUTE", "k", "INPUTS", 1, "x", "OUTPUTS", 2, "weight", "sum"]
+    for _ in range(2):
+        assert say(client, *words) == b"OK"
+    (file,) = set(code_of(allowed))
+    client.delete("k")
+    wait_until(lambda: not Path(file).exists())
+    assert get(client, "weight").tolist() == [[0, 1, 2], [3, 4, 5]]
+    assert get(client, "sum").tolist() == [[1, 2, 3], [4, 5, 6]]
+
+
+@pytest.mark.parametrize(
+    ("shape", "counts", "text"),
+    [
+        ((3, 7), (3, 4), "has 8 in dimension 1, not 7"),
+        ((3, 8, 1), (3, 4), "has 2 dimensions, not 3"),
+        ((8,), (3, 4), "has 2 dimensions, not 1"),
+        ((ROWS + 1, 8), (ROWS + 1, 4), f"has 2 to {ROWS} in dimension 0, not {ROWS + 1}"),
+        # Both may have any rows, but as many: what the package itself looks at.
+        ((60, 8), (2, 4), "expected size"),
+        ((2, 8), (60, 4), "expected size"),
+    ],
+)
+def test_shapes_are_checked_before_the_code_sees_them(client, shape, counts, text):
+    put(client, "x", np.zeros(shape))
+    put_counts(client, "counts", torch.zeros(counts, dtype=torch.int64))
+    with pytest.raises(redis.ResponseError, match=text):
+        run(client)
+    assert client.exists("y") == 0
+
+
+def test_types_are_checked(client):
+    put(client, "x", np.zeros((3, 8)))
+    put(client, "counts", np.zeros((3, 4)))
+    with pytest.raises(redis.ResponseError, match="is of type INT64, not FLOAT"):
+        run(client)
+    words = ["INPUTS", 1, "x", "OUTPUTS", 3, "a", "b", "c"]
+    with pytest.raises(redis.ResponseError, match="does not match model definition"):
+        say(client, "AI.MODELEXECUTE", "m", *words)
+
+
+def test_info_says_what_it_takes(client):
+    info = say(client, "AI.INFO", "m", "FULL")
+    shown = dict(zip(info[::2], info[1::2], strict=True))
+    assert b"FLOAT" in repr(shown).encode() and b"INT64" in repr(shown).encode()
+
+
+def test_a_deleted_package_leaves_no_file(client, allowed):
+    """Torch unpacks it into a folder of /tmp, where the system's loader finds it."""
+    files = code_of(allowed)
+    assert files and files[0].startswith("/tmp/")
+    client.delete("m")
+    wait_until(lambda: not Path(files[0]).exists())
+
+
+def test_without_the_option_it_is_refused(make_server, package, exported):
+    server = make_server()
+    client = server.client()
+    with pytest.raises(redis.ResponseError, match=REFUSAL):
+        say(client, "AI.MODELSTORE", "m", "TORCH", "CPU", "BLOB", package)
+    assert client.keys() == []
+
+
+def test_the_gate_holds_however_the_definition_came(make_server, client, package):
+    """RESTORE, replication, a restart: the definition is kept, the code never runs."""
+    x, counts = example(3)
+    dump = client.dump("m")
+    closed = make_server()
+    other = closed.client()
+    assert other.restore("m", 0, dump)
+    put(other, "x", x.numpy())
+    put_counts(other, "counts", counts)
+    with pytest.raises(redis.ResponseError, match=REFUSAL):
+        run(other)
+    assert say(other, "AI.MODELGET", "m", "BLOB") == package
+    assert code_of(closed) == []
+    other.execute_command("DEBUG", "RELOAD")
+    with pytest.raises(redis.ResponseError, match=REFUSAL):
+        run(other)
+    # What it gives on runs where it is allowed.
+    client.restore("n", 0, other.dump("m"))
+    put(client, "x", x.numpy())
+    put_counts(client, "counts", counts)
+    words = ["INPUTS", 2, "x", "counts", "OUTPUTS", 3, "y", "bias", "again"]
+    assert say(client, "AI.MODELEXECUTE", "n", *words) == b"OK"
+
+
+def test_a_program_that_is_not_compiled_is_told(client, exported):
+    file = io.BytesIO()
+    torch.export.save(exported, file)
+    with pytest.raises(redis.ResponseError, match="aoti_compile_and_package"):
+        say(client, "AI.MODELSTORE", "n", "TORCH", "CPU", "BLOB", file.getvalue())
+
+
+def test_a_package_without_its_source_is_refused(client, package):
+    # The name of the folder, as long as it was.
+    blob = package.replace(b"wrapper.cpp", b"wrapper.xxx")
+    assert blob != package
+    with pytest.raises(redis.ResponseError, match="no source of its checks"):
+        say(client, "AI.MODELSTORE", "n", "TORCH", "CPU", "BLOB", blob)
+    damaged = package[: len(package) // 2]
+    with pytest.raises(redis.ResponseError, match="damaged or cut short"):
+        say(client, "AI.MODELSTORE", "n", "TORCH", "CPU", "BLOB", damaged)
