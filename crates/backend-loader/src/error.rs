@@ -19,6 +19,8 @@ pub enum Reason {
     OtherBackend,
     /// The framework is not installed.
     FrameworkNotFound,
+    /// The process has another copy of the framework already.
+    SecondCopy,
     /// The framework was found and did not start.
     InitFailed,
 }

@@ -25,6 +25,7 @@ mod frameworks;
 mod host;
 mod library;
 mod loader;
+mod mapped;
 mod places;
 mod proxy;
 mod signals;

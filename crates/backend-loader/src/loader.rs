@@ -3,7 +3,7 @@
 use crate::library::Library;
 use crate::places::{self, Environment, Place};
 use crate::proxy::Proxy;
-use crate::{LoadError, Reason, frameworks, signals};
+use crate::{LoadError, Reason, frameworks, mapped, signals};
 use redisai_backend_abi::{RAI_OPTION_FRAMEWORK, RAI_OPTION_SITE_PACKAGES};
 use redisai_core::{Backend, BackendKind, HostServices};
 use std::collections::HashMap;
@@ -162,6 +162,7 @@ impl Loader {
         let found = search.as_ref().and_then(|search| search.found.as_ref());
         match (&search, found) {
             (_, Some(found)) => {
+                only_copy(kind, &found.library)?;
                 push(RAI_OPTION_FRAMEWORK, &found.library);
                 push(RAI_OPTION_SITE_PACKAGES, &found.site_packages);
             }
@@ -250,6 +251,24 @@ impl Search {
             self.framework.extra
         )
     }
+}
+
+/// PyTorch and TensorFlow can be in a process once: what has mapped another file of the library's
+/// name has loaded another copy.
+fn only_copy(kind: BackendKind, library: &Path) -> Result<(), LoadError> {
+    if !matches!(kind, BackendKind::Torch | BackendKind::Tf) {
+        return Ok(());
+    }
+    let Some(other) = mapped::other_copy(library) else {
+        return Ok(());
+    };
+    let text = format!(
+        "this process has loaded {} already, and a second copy from {} would not work beside it: \
+         use one of the two installations",
+        other.display(),
+        library.display()
+    );
+    Err(LoadError::new(Reason::SecondCopy, text))
 }
 
 fn init_failed(library: &Library, absent: Option<&Search>, text: &str) -> LoadError {

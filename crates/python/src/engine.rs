@@ -16,7 +16,7 @@ use redisai_core::{
     AlignedBytes, Backend, BackendError, BackendKind, Batch, Buffer, Definition, Device, ModelDef,
     ScriptDef, Status,
 };
-use redisai_engine::{BackendSource, Config, Engine, Model, SystemClock};
+use redisai_engine::{BackendSource, Config, Engine, EngineError, Model, SystemClock};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -26,6 +26,20 @@ pub(crate) struct Shared {
     pub(crate) names: Arc<Names>,
     /// By which scripts are known to [`Services`].
     pub(crate) number: u64,
+}
+
+impl Shared {
+    /// Loads a backend unless it is loaded.
+    fn open(&self, kind: BackendKind) -> Result<(), EngineError> {
+        if self.engine.backend(kind).is_some() {
+            return Ok(());
+        }
+        match self.engine.load_backend(kind, None) {
+            // Another thread was faster.
+            Ok(_) | Err(EngineError::BackendLoaded(_)) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
 }
 
 /// `redisai_rs.Engine` without its Python face.
@@ -225,7 +239,14 @@ impl PyEngine {
         name: Option<&str>,
     ) -> PyResult<PyModel> {
         let model: Arc<Model> = self.0.engine.model(def);
-        let built = life::detached(py, || self.0.engine.build_here(&model));
+        let (opened, built) = life::detached(py, || {
+            // For its words: a build says only that the backend is not there.
+            match self.0.open(model.def().backend()) {
+                Ok(()) => (Ok(()), self.0.engine.build_here(&model)),
+                error => (error, Ok(())),
+            }
+        });
+        opened.map_err(|error| errors::engine(&error))?;
         built.map_err(|error| errors::backend(&error))?;
         if let Some(name) = name {
             self.0.names.set(name.as_bytes(), &model);

@@ -48,12 +48,15 @@ pub(crate) fn backend(error: &BackendError) -> PyErr {
 
 /// What the engine says.
 pub(crate) fn engine(error: &EngineError) -> PyErr {
-    let class = match error {
-        EngineError::QueueFull { .. } => "QueueFullError",
-        EngineError::Backend(_) => "BackendMissingError",
-        _ => "Error",
-    };
-    raise(class, &error.to_string())
+    match error {
+        EngineError::QueueFull { .. } => raise("QueueFullError", &error.to_string()),
+        // What the server says, and why, which there stands in the log.
+        EngineError::Backend(why) => raise(
+            "BackendMissingError",
+            &format!("ERR Could not load backend: {why}"),
+        ),
+        _ => raise("Error", &error.to_string()),
+    }
 }
 
 /// The deadline came first.
