@@ -74,6 +74,23 @@ def test_chunks(mocks_both: Wire, length: int) -> None:
         assert mocks_both("AI.CONFIG", "MODEL_CHUNK_SIZE", 535822336) == OK
 
 
+def test_a_tiny_chunk_size_does_not_hold_up_the_server(mocks: Wire) -> None:
+    """Each chunk is a string of its own, in replies and saves; every client may set the size."""
+    blob = ONE + b"\n" * (1 << 20)
+    store(mocks, "m", blob)
+    dumped = mocks("DUMP", "m")
+    try:
+        assert mocks("AI.CONFIG", "MODEL_CHUNK_SIZE", 1) == OK
+        chunks = mocks("AI.MODELGET", "m", "BLOB")
+        assert b"".join(chunks) == blob
+        assert len(chunks) <= 1 << 16
+        assert mocks("AI.CONFIG", "GET", "MODEL_CHUNK_SIZE") == 1
+        assert mocks("RESTORE", "n", 0, mocks("DUMP", "m")) == OK
+    finally:
+        assert mocks("AI.CONFIG", "MODEL_CHUNK_SIZE", 535822336) == OK
+    assert mocks("DUMP", "n") == dumped
+
+
 def test_a_large_blob_comes_back_byte_for_byte(mocks: Wire) -> None:
     blob = ONE + b"\n" * (3 << 20)
     store(mocks, "m", blob)

@@ -1,5 +1,6 @@
 //! The command that makes a value again: for AOF rewrite and for replication.
 
+use crate::encode::chunk_len;
 use redisai_core::{BackendKind, Buffer, DType, ModelDef, ScriptDef, Tensor};
 use smallvec::{SmallVec, smallvec};
 use std::ffi::CStr;
@@ -79,7 +80,7 @@ pub fn model_args(model: &ModelDef, chunk_size: u64) -> Args<'_> {
     }
     args.push(word("BLOB"));
     let blob = model.blob.bytes();
-    let chunk_size = usize::try_from(chunk_size).unwrap_or(usize::MAX).max(1);
+    let chunk_size = chunk_len(blob.len(), chunk_size);
     if blob.len() <= chunk_size {
         args.push(Arg::Blob(model.blob.as_ref()));
     } else {

@@ -8,6 +8,17 @@ use redisai_core::{DType, ModelDef, ScriptDef, Tensor};
 /// The encoding version that is written: RedisAI's last, so that its files can go back.
 pub const VERSION: i32 = 4;
 
+/// The most chunks in which a model goes, about. Each costs a string of its own, so that a tiny
+/// `MODEL_CHUNK_SIZE`, which any client may set, would hold up the server and fill its memory.
+const MOST_CHUNKS: usize = 1 << 16;
+
+/// How many bytes a chunk of a model of `len` bytes has, where `wanted` is `MODEL_CHUNK_SIZE`, in bytes:
+/// so many, or more where they would be too many chunks. Never 0.
+pub fn chunk_len(len: usize, wanted: u64) -> usize {
+    let wanted = usize::try_from(wanted).unwrap_or(usize::MAX).max(1);
+    wanted.max(len.div_ceil(MOST_CHUNKS))
+}
+
 /// Writes a tensor.
 pub fn encode_tensor(out: &mut impl RdbWrite, tensor: &Tensor) {
     let (code, bits) = tensor.dtype().code();
@@ -38,7 +49,7 @@ pub fn encode_model(out: &mut impl RdbWrite, model: &ModelDef, chunk_size: u64) 
     names(out, &model.inputs);
     names(out, &model.outputs);
     let blob = model.blob.bytes();
-    let chunk_size = usize::try_from(chunk_size).unwrap_or(usize::MAX).max(1);
+    let chunk_size = chunk_len(blob.len(), chunk_size);
     out.unsigned(blob.len() as u64);
     // RedisAI's count, with its empty chunk at the end where the length is a multiple.
     out.unsigned((blob.len() / chunk_size) as u64 + 1);
@@ -68,4 +79,25 @@ fn names(out: &mut impl RdbWrite, names: &[Box<[u8]>]) {
 /// Writes a C string with its NUL.
 fn with_nul(out: &mut impl RdbWrite, text: &[u8]) {
     out.bytes(&[text, b"\0"].concat());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::chunk_len;
+
+    #[test]
+    fn chunks_are_as_long_as_asked_for_unless_they_would_be_too_many() {
+        let gib = 1 << 30;
+        for (len, wanted, chunk) in [
+            (0, 0, 1),
+            (9, 4, 4),
+            (65_536, 1, 1),
+            (65_537, 1, 2),
+            (gib, 1, gib / 65_536),
+            (gib, 511 << 20, 511 << 20),
+            (gib, u64::MAX, usize::MAX),
+        ] {
+            assert_eq!(chunk_len(len, wanted), chunk, "{len} {wanted}");
+        }
+    }
 }

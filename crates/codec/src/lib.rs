@@ -32,6 +32,6 @@ pub use aof::{
     Arg, Args, MODELSTORE, SCRIPTSET, SCRIPTSTORE, TENSORSET, model_args, script_args, tensor_args,
 };
 pub use decode::{decode_model, decode_script, decode_tensor};
-pub use encode::{VERSION, encode_model, encode_script, encode_tensor};
+pub use encode::{VERSION, chunk_len, encode_model, encode_script, encode_tensor};
 pub use error::Error;
 pub use io::{Field, FieldReader, Fields, RdbRead, RdbWrite};

@@ -5,6 +5,7 @@ use crate::blocked::{self, Finish};
 use crate::keyspace::{self, Family};
 use crate::server::{Args, Ctx};
 use crate::state::state;
+use redisai_codec::chunk_len;
 use redisai_command::{Error, ModelDel, ModelGet};
 use redisai_engine::{Model, ModelState};
 use std::sync::Arc;
@@ -84,12 +85,15 @@ fn reply(ctx: Ctx<'_>, options: ModelGet, model: &Model) {
 /// One bulk string, or an array of chunks where the blob is above the chunk size.
 fn reply_blob(ctx: Ctx<'_>, model: &Model) {
     let blob = model.def().blob();
-    let chunk = usize::try_from(state().chunk_size.load(Ordering::Relaxed)).unwrap_or(usize::MAX);
+    let chunk = chunk_len(
+        blob.bytes().len(),
+        state().chunk_size.load(Ordering::Relaxed),
+    );
     if blob.bytes().len() <= chunk {
         reply_buffer(ctx, blob.as_ref());
         return;
     }
-    let chunks = blob.bytes().chunks(chunk.max(1));
+    let chunks = blob.bytes().chunks(chunk);
     ctx.reply_array(chunks.len());
     chunks.for_each(|chunk| ctx.reply_bulk(chunk));
 }
