@@ -11,6 +11,7 @@ PACKAGE = $(BIN)/python build_backend/native.py stage && \
 	$(INSTALL) --no-build-isolation --reinstall-package redisai-rs --editable
 SHIM = $(BIN)/redisai-rs backend build torch
 TESTS ?= tests
+BACKEND ?= onnx
 WORKERS ?= 4
 
 .DEFAULT_GOAL := help
@@ -20,9 +21,10 @@ help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' $(firstword $(MAKEFILE_LIST)) | \
 		while IFS='|' read -r name text; do printf '  make %-14s %s\n' "$$name" "$$text"; done
 
-demo: $(BIN)/maturin ## build, then store a real model in a server and run it on real data
-	$(PACKAGE) '.[onnx,server]'
-	$(BIN)/redisai-rs demo
+demo: $(BIN)/maturin ## build, store a real model in a server, run it on real data; BACKEND=onnx, torch
+	$(PACKAGE) '.[$(BACKEND),server]'
+	$(if $(filter torch,$(BACKEND)),$(SHIM))
+	$(BIN)/redisai-rs demo --backend $(BACKEND)
 
 build: $(BIN)/maturin ## release build, installed into .venv with the frameworks of all backends
 	$(PACKAGE) '.[all]' && $(SHIM)

@@ -36,10 +36,21 @@ class Oldest:
     packages: tuple[str, ...]
     crate: str
     pytest: tuple[str, ...]
+    rust: tuple[str, ...] = ("conformance_native", "conformance_loaded")
+    """Files of tests of the crate."""
+    shim: bool = False
+    """It needs a library that is built for its version."""
 
 
 FRAMEWORKS = {
     "onnx": Oldest(("onnxruntime==1.20.1",), "redisai-backend-onnx", ("tests/models",)),
+    "torch": Oldest(
+        ("torch==2.13.0",),
+        "redisai-backend-torch",
+        ("tests/backends/test_torch.py", "tests/backends/test_torch_files.py", "tests/scripts"),
+        rust=("conformance_native", "conformance_loaded", "behaviour", "scripts", "packages"),
+        shim=True,
+    ),
 }
 
 
@@ -57,10 +68,12 @@ def check(name: str, oldest: Oldest) -> None:
     environment = suite.ROOT / "target" / "frameworks" / name
     python = install(environment, [*oldest.packages, *NEEDS])
     variables = {"VIRTUAL_ENV": str(environment), "REDISAI_PYTHON": str(environment)}
-    conformance = ["--test", "conformance_native", "--test", "conformance_loaded"]
-    suite.run(["cargo", "test", "--release", "-p", oldest.crate, *conformance], variables)
+    tests = [word for name in oldest.rust for word in ("--test", name)]
+    suite.run(["cargo", "test", "--release", "-p", oldest.crate, *tests], variables)
     # The package as `make develop` has built it: its libraries ask for no version of Python.
     variables["PYTHONPATH"] = str(suite.ROOT / "python")
+    if oldest.shim:
+        suite.run([str(python), "-m", "redisai_rs.cli", "backend", "build", name], variables)
     suite.run([str(python), "-m", "pytest", "--quiet", *oldest.pytest], variables)
 
 

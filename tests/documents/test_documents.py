@@ -21,22 +21,27 @@ from redisai_rs.testing import Server, wait_until
 from redisai_rs.testing.ports import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
-DOCUMENTS = ["cluster.md", "migrating-from-redisai.md", "security.md"]
-DIGITS = ROOT / "python" / "redisai_rs" / "demo_data" / "digits.onnx"
+DOCUMENTS = ["cluster.md", "migrating-from-redisai.md", "security.md", "torch.md"]
+DATA = ROOT / "python" / "redisai_rs" / "demo_data"
+DIGITS = DATA / "digits.onnx"
 # What RedisAI 1.2 wrote.
 OLD = ROOT / "crates" / "codec" / "tests" / "data" / "dump.rdb"
-FILES = {"digits.onnx": DIGITS}
+FILES = {"digits.onnx": DIGITS, "digits.pt": DATA / "digits.pt"}
 _COLOURS = re.compile("\x1b\\[[0-9;]*m")
 
 
 @pytest.mark.parametrize("name", DOCUMENTS)
 def test_commands(
-    make_server: Callable[..., Server], server_binary: servers.ServerBinary, name: str
+    make_server: Callable[..., Server],
+    server_binary: servers.ServerBinary,
+    name: str,
+    tmp_path: Path,
 ) -> None:
     """The blocks of commands, from the first to the last, on one server."""
     path = ROOT / "docs" / name
     blocks = [block for block in transcripts.blocks(path) if block.language == "redis"]
     assert blocks
+    files = FILES | transcripts.files(path, tmp_path)
     in_cluster = any("cluster" in block.options for block in blocks)
     config = {"cluster-enabled": "yes"} if in_cluster else {}
     server = make_server(server_binary, config=config)
@@ -54,7 +59,7 @@ def test_commands(
     ran = 0
     for block in blocks:
         for step in transcripts.steps(block) if block.is_for(server_binary) else ():
-            reply = wire(step.connection)(*step.arguments(FILES))
+            reply = wire(step.connection)(*step.arguments(files))
             shown = "\n".join(transcripts.show(reply))
             assert step.fits(reply), f"{name}:{step.line}: {' '.join(step.words)}\n{shown}"
             ran += 1

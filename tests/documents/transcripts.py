@@ -7,6 +7,8 @@ line, or, alone, of the reply. Words behind the mark say which servers a block i
     from=7.4    this version and later; `until=7.0` likewise
     only=valkey this product
     cluster     the server is a node that has every slot
+
+A block with `file=NAME` is the content of `<NAME>`.
 """
 
 from __future__ import annotations
@@ -75,6 +77,16 @@ def blocks(path: Path) -> Iterator[Block]:
         pairs = (word.partition("=") for word in match[2].split())
         options = {name: value for name, _, value in pairs}
         yield Block(match[1], options, match[3], text.count("\n", 0, match.start()) + 1)
+
+
+def files(path: Path, folder: Path) -> dict[str, Path]:
+    """Writes the blocks that are files into a folder."""
+    found = {}
+    for block in blocks(path):
+        if name := block.options.get("file"):
+            found[name] = folder / name
+            found[name].write_text(block.text)
+    return found
 
 
 def steps(block: Block) -> Iterator[Step]:

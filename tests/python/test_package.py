@@ -105,7 +105,12 @@ def test_wheel_of_a_source_distribution_is_complete(clone, tmp_path):
     found = {name for name in modes if name.startswith(lib) and not name.startswith(shim)}
     assert found == libraries
     wanted = ["_core.abi3.so", "_core.pyi", "py.typed", "pytest_plugin.py"]
-    wanted += ["demo_data/digits.onnx", "demo_data/digits.bin", "demo_data/README.md"]
+    wanted += [
+        "demo_data/digits.onnx",
+        "demo_data/digits.pt",
+        "demo_data/digits.bin",
+        "demo_data/README.md",
+    ]
     assert {f"redisai_rs/{name}" for name in wanted} <= set(modes)
     assert any(name.endswith("licenses/LICENSE-MIT") for name in modes)
     assert "Requires-Python: >=3.11" in text

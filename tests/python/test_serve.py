@@ -107,10 +107,11 @@ def test_a_server_that_is_none_is_one_line(cli):
     assert done.stderr.startswith("redisai-rs: no server at /nonexistent/redis-server")
 
 
-def test_demo_classifies_real_digits_and_leaves_nothing(cli, tmp_path):
-    done = cli("demo", TMPDIR=str(tmp_path))
+@pytest.mark.parametrize("backend", ["onnx", "torch"])
+def test_demo_classifies_real_digits_and_leaves_nothing(cli, tmp_path, backend):
+    done = cli("demo", "--backend", backend, TMPDIR=str(tmp_path))
     assert done.returncode == 0, done.stderr
-    # ONNX Runtime's Python API gets 438 of them right with this model.
+    # ONNX Runtime and torch in Python get 438 of them right with this model.
     assert "438 of 450 unseen images right (97.3%)" in done.stdout
     assert re.search(r"predicted 0\s+predicted \d", done.stdout)
     assert re.search(r"written 0\s+written \d", done.stdout)

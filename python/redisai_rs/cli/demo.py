@@ -27,6 +27,11 @@ PIXELS = SIDE * SIDE
 SHADES = " .:-=+*#%@"
 BRIGHTEST = 16
 SHOWN = 6
+# The model's file, and what AI.MODELSTORE is told besides.
+FORMS: dict[str, tuple[str, tuple[str | int, ...]]] = {
+    "ONNX": ("digits.onnx", ()),
+    "TORCH": ("digits.pt", ()),
+}
 TIMED_REQUESTS = 300
 
 
@@ -62,6 +67,13 @@ def add(verbs: Verbs) -> None:
         default=servers.EMBEDDED,
         help="the server's binary (default: the embedded one)",
     )
+    parser.add_argument(
+        "--backend",
+        type=str.upper,
+        choices=list(FORMS),
+        default="ONNX",
+        help="the framework, and with it the form of the model (default: ONNX)",
+    )
     parser.set_defaults(run=run)
 
 
@@ -74,7 +86,7 @@ def run(options: argparse.Namespace) -> int:
         print(f"{server.binary} with the module ai on port {server.port}\n")
         with Connection((server.host, server.port)) as connection:
             try:
-                predicted = _classify(connection, images)
+                predicted = _classify(connection, options.backend, images)
                 microseconds = _time_requests(connection, images)
             except ReplyError as error:
                 raise ServerError(f"{error}; `redisai-rs doctor` says what is missing") from error
@@ -94,9 +106,11 @@ def _images() -> Iterator[Image]:
         yield Image(data[start : start + PIXELS], data[start + PIXELS])
 
 
-def _classify(connection: Connection, images: list[Image]) -> list[int]:
+def _classify(connection: Connection, backend: str, images: list[Image]) -> list[int]:
     """Stores the model and runs it on all images at once."""
-    _say(connection, "AI.MODELSTORE", "digits", "ONNX", "CPU", "BLOB", _model())
+    file, words = FORMS[backend]
+    model = (DATA / file).read_bytes()
+    _say(connection, "AI.MODELSTORE", "digits", backend, "CPU", *words, "BLOB", model)
     blob = b"".join(image.blob() for image in images)
     _say(connection, "AI.TENSORSET", "pixels", "FLOAT", len(images), PIXELS, "BLOB", blob)
     outputs = ("OUTPUTS", 2, "digit", "probabilities")
@@ -148,7 +162,3 @@ def _show(images: list[Image], predicted: list[int]) -> None:
     ):
         print("  ".join(f"{title} {value}".ljust(width) for value in values).rstrip())
     print()
-
-
-def _model() -> bytes:
-    return (DATA / "digits.onnx").read_bytes()
