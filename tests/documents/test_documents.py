@@ -21,7 +21,7 @@ from redisai_rs.testing import Server, wait_until
 from redisai_rs.testing.ports import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
-DOCUMENTS = ["cluster.md", "migrating-from-redisai.md", "security.md", "torch.md"]
+DOCUMENTS = ["cluster.md", "migrating-from-redisai.md", "scripts.md", "security.md", "torch.md"]
 DATA = ROOT / "python" / "redisai_rs" / "demo_data"
 DIGITS = DATA / "digits.onnx"
 # What RedisAI 1.2 wrote.

@@ -57,9 +57,10 @@ impl Engine {
     }
 
     /// Ends all threads: what waits is answered with an error, runs in progress are told to stop,
-    /// and threads that end within `shutdown_ms` are joined. Later calls are refused.
-    pub fn shutdown(&self) {
-        self.guard.0.shut_down();
+    /// and threads that end within `shutdown_ms` are joined. Gives the number of those that go on.
+    /// Later calls are refused.
+    pub fn shutdown(&self) -> usize {
+        self.guard.0.shut_down()
     }
 
     /// Loads a backend from `path`, or from where the source finds it. Waits for the library.
@@ -216,7 +217,7 @@ fn line_up(shared: &Arc<Shared>, job: Arc<Job>) -> Result<(), Refused> {
 }
 
 impl Shared {
-    fn shut_down(&self) {
+    fn shut_down(&self) -> usize {
         self.loader.close();
         self.queues.close();
         for slot in self.timer.slots() {
@@ -227,6 +228,6 @@ impl Shared {
         self.timer.close();
         self.reaper.close();
         self.threads
-            .join(Duration::from_millis(self.config.shutdown_ms));
+            .join(Duration::from_millis(self.config.shutdown_ms))
     }
 }

@@ -1,6 +1,7 @@
 //! What the server tells the module: its cron, commands that may pause writes, flushes, swaps, renames,
 //! shutdown.
 
+use crate::exit;
 use crate::guard;
 use crate::keyspace;
 use crate::loading;
@@ -166,7 +167,9 @@ extern "C" fn shutting_down(
 ) {
     guard::run("shutdown", (), || {
         log_line!(Notice, "Clearing resources on shutdown");
-        state().engine.shutdown();
+        if state().engine.shutdown() > 0 {
+            exit::skip_destructors();
+        }
     });
 }
 

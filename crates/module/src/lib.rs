@@ -19,6 +19,7 @@ mod blocked;
 mod commands;
 mod effects;
 mod events;
+mod exit;
 #[cfg(feature = "faults")]
 mod faults;
 mod guard;

@@ -91,7 +91,9 @@ fn load(ctx: Ctx<'_>, args: &Args<'_>) -> Result<(), String> {
     // First what may fail: a server does not take every registration back after a failed load.
     load_backends(state)
         .and_then(|()| open_first_queue(state))
-        .inspect_err(|_| state.engine.shutdown())?;
+        .inspect_err(|_| {
+            state.engine.shutdown();
+        })?;
     if register(ctx, state).is_none() {
         state.engine.shutdown();
         return Err("the server refused a type, a command or a subscription of the module".into());

@@ -233,7 +233,7 @@ fn a_shutdown_does_not_wait_for_a_stuck_run() {
     let stuck = rig.model("stuck");
     let job = rig.submit(&stuck, None);
     rig.backends.wait_started(1);
-    rig.engine.shutdown();
+    assert_eq!(rig.engine.shutdown(), 1);
     assert!(job.is_waiting());
     rig.backends.release(1);
     job.result().unwrap();

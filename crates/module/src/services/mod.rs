@@ -30,7 +30,7 @@ impl HostServices for Services {
     }
 
     fn call(&self, context: u64, argv: &[&[u8]]) -> Result<Vec<u8>, BackendError> {
-        let caller = Caller::find(context).ok_or_else(over)?;
+        let caller = caller(context)?;
         let argv: Vec<Vec<u8>> = argv.iter().map(|arg| arg.to_vec()).collect();
         let deadline = caller.deadline();
         let work = move |ctx: Ctx<'_>| call::step(ctx, &caller, &argv);
@@ -44,7 +44,7 @@ impl HostServices for Services {
         inputs: Vec<Arc<Tensor>>,
         outputs: usize,
     ) -> Result<RunOutput, BackendError> {
-        let caller = Caller::find(context).ok_or_else(over)?;
+        let caller = caller(context)?;
         let (deadline, key) = (caller.deadline(), key.to_vec());
         let timeout = caller.time_left();
         let work = move |ctx: Ctx<'_>| Step::Done(model(ctx, &caller, &key));
@@ -57,6 +57,15 @@ impl HostServices for Services {
             timeout,
         })
     }
+}
+
+/// For whom a run asks. A model's run has nobody, though its archive may name a script's operators.
+fn caller(context: u64) -> Result<Arc<Caller>, BackendError> {
+    if context == 0 {
+        let text = "ERR only a script may ask the server, not a model";
+        return Err(BackendError::new(Status::RunFailed, text));
+    }
+    Caller::find(context).ok_or_else(over)
 }
 
 /// The model of a key, if the caller's user may read it.
