@@ -26,7 +26,7 @@ from redisai_rs.testing import wait_until
 
 CHUNK = 64
 # Lower than what the data set holds.
-LIMITS = ["MODEL_CHUNK_SIZE", CHUNK, "MAX_TENSOR_BYTES", 1]
+LIMITS = ["MODEL_CHUNK_SIZE", CHUNK, "MAX_TENSOR_BYTES", 1, "QUEUE_LIMIT", 1, "MAX_QUEUES", 1]
 NO_BACKENDS = ["BACKENDSPATH", "/nonexistent"]
 BACKENDS = ["no backend", "ONNX"]
 

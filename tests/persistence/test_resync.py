@@ -152,6 +152,8 @@ READS = [
     ("AI.MODELGET", "plain", "META", "BLOB"),
     ("AI.INFO", "plain"),
     ("AI._MODELSCAN",),
+    ("AI.SCRIPTGET", "s:entry"),
+    ("AI._SCRIPTSCAN",),
     *[
         ("AI.DAG" + kind, "LOAD", 1, "x", "|>", *step, "|>", "AI.TENSORGET", "y", "BLOB")
         for kind, step in (
@@ -167,6 +169,11 @@ WRITES = [
     ("AI.MODELSTORE", "m", "ONNX", "CPU", "BLOB", linear()),
     ("AI.MODELSET", "m", "ONNX", "CPU", "BLOB", linear()),
     ("AI.MODELDEL", "plain"),
+    ("AI.SCRIPTSTORE", "s", "CPU", "ENTRY_POINTS", 1, "f", "SOURCE", "def f(a):\n    return a\n"),
+    ("AI.SCRIPTSET", "s", "CPU", "SOURCE", "def f(a):\n    return a\n"),
+    ("AI.SCRIPTDEL", "s:entry"),
+    ("AI.SCRIPTEXECUTE", "s:entry", "f", "INPUTS", 1, "x", "OUTPUTS", 1, "y"),
+    ("AI.SCRIPTRUN", "s:entry", "f", "INPUTS", "x", "OUTPUTS", "y"),
     ("AI.MODELEXECUTE", "plain", "INPUTS", 1, "x", "OUTPUTS", 1, "y"),
     ("AI.MODELRUN", "plain", "INPUTS", "x", "OUTPUTS", "y"),
     ("AI.DAGEXECUTE", "PERSIST", 1, "t", "|>", "AI.TENSORSET", "t", "FLOAT", 1),

@@ -12,7 +12,7 @@ from redisai_rs.testing import wait_until
 
 @pytest.fixture
 def primary(start, mock_path):
-    return start(module_args=["TEST_BACKENDS", "yes", "ONNX", mock_path])
+    return start(module_args=["TEST_BACKENDS", "yes", "ONNX", mock_path, "TORCH", mock_path])
 
 
 @pytest.fixture
@@ -107,6 +107,23 @@ def test_runs_of_many_clients_each_once(primary, client, recorder):
     assert found[-1] == effect("y", *values(client, "y"))
 
 
+SOURCE = "def same identity\ndef two copy"
+
+
+def test_what_a_script_made(primary, client, recorder):
+    """Its effects, and nothing of the script itself."""
+    assert client.execute_command("AI.SCRIPTSET", "s", "CPU", "SOURCE", SOURCE) == b"OK"
+    tensor(client, "a", 1)
+    tensor(client, "b", 2)
+    recorder.commands()
+    words = ["INPUTS", 2, "a", "b", "OUTPUTS", 2, "y", "z"]
+    assert client.execute_command("AI.SCRIPTEXECUTE", "s", "two", *words) == b"OK"
+    assert upper(recorder.commands()) == turn(primary, effect("y", 1), effect("z", 2))
+    words = ["INPUTS", "a", "OUTPUTS", "y"]
+    assert client.execute_command("AI.SCRIPTRUN", "s", "same", *words) == b"OK"
+    assert upper(recorder.commands()) == turn(primary, effect("y", 1))
+
+
 MODELS = [
     ["AI.MODELSTORE", "m", "ONNX", "CPU", "TAG", "v1", "BLOB", "identity"],
     ["ai.modelstore", "m", "onnx", "cpu", "BLOB", "iden", "tity", ""],
@@ -122,6 +139,30 @@ def test_models_come_as_they_were_sent(primary, client, recorder, command):
     words = [word.encode() for word in command]
     words[0] = words[0].upper()
     assert upper(recorder.commands()) == [*turn(primary, words), [b"AI.MODELDEL", b"m"]]
+
+
+SCRIPTS = [
+    ["AI.SCRIPTSTORE", "s", "CPU", "TAG", "v", "ENTRY_POINTS", "1", "same", "SOURCE", SOURCE],
+    ["ai.scriptstore", "s", "cpu:1", "entry_points", "2", "two", "same", "source", SOURCE],
+    ["AI.SCRIPTSET", "s", "CPU", "TAG", "v", "SOURCE", SOURCE],
+]
+
+
+@pytest.mark.parametrize("command", SCRIPTS, ids=lambda words: " ".join(words[:-1]))
+def test_scripts_come_as_they_were_sent(primary, client, recorder, command):
+    assert client.execute_command(*command) == b"OK"
+    assert client.execute_command("AI.SCRIPTDEL", "s") == b"OK"
+    words = [word.encode() for word in command]
+    words[0] = words[0].upper()
+    assert upper(recorder.commands()) == [*turn(primary, words), [b"AI.SCRIPTDEL", b"s"]]
+
+
+def test_a_script_of_before_comes_in_the_form_of_today(client, recorder):
+    assert client.execute_command("AI.SCRIPTSET", "s", "CPU", SOURCE) == b"OK"
+    found = [command for command in recorder.commands() if len(command) > 1]
+    assert len(found) == 1
+    assert found[0][:3] == [b"AI.SCRIPTSET", b"s", b"CPU"]
+    assert found[0][-2:] == [b"SOURCE", SOURCE.encode()]
 
 
 def test_a_model_of_before_comes_in_the_form_of_today(client, recorder):
@@ -143,6 +184,7 @@ def test_what_fails_or_only_reads_sends_nothing(primary, client, recorder):
         run("m", ["x"], ["text"]),
         run("m", ["nothing"], ["y"]),
         ["AI.MODELSTORE", "n", "ONNX", "CPU", "BLOB", "fail-load no"],
+        ["AI.SCRIPTSET", "n", "CPU", "SOURCE", "fail-load no"],
         ["AI.DAGEXECUTE", "LOAD", 1, "x", "PERSIST", 1, "x", "|>", *run("bad", ["x"], ["y"])],
         ["AI.TENSORSET", "x", "FLOAT", 1, "VALUES", "one"],
     ):
