@@ -74,10 +74,12 @@ PROVOKE = {
     "model copy": lambda client: client.copy("n", "n2"),
     "script copy": lambda client: client.copy("p", "p2"),
 }
-# These have a test of their own below, or (load) none: a panic there is a load that fails.
+# These have a test of their own below, or none: a panic in a load is a load that fails, and one in
+# the exit leaves the process to its usual end.
 OTHERS = {
     "command",
     "disconnect",
+    "exit",
     "free private data",
     "load",
     "load beside",

@@ -78,6 +78,20 @@ def test_sigterm_with_queued_runs(primary, at):
     assert sorted(primary.client().keys()) == [b"m", b"x"]
 
 
+def test_an_exit_while_a_framework_cannot_be_left(primary, at):
+    """A build that nobody can end: no destructor of its library runs under it."""
+    client = primary.client()
+    one = Pending(primary, "AI.MODELSTORE", "m", "ONNX", "CPU", "BLOB", at.load_text)
+    at.reached()
+    tensor(client, "x", 1)
+    client.save()
+    os.kill(primary.pid, signal.SIGTERM)
+    # The mock's destructor aborts while one of its threads is at work.
+    ended(primary)
+    one.close()
+    assert primary.start().client().keys() == [b"x"]
+
+
 @pytest.fixture
 def lagging(primary):
     """A replica that is stopped while the primary has something for it."""

@@ -55,6 +55,12 @@ def test_a_save_without_room(server):
         np.testing.assert_array_equal(get(client, "large7"), large(7))
     with pytest.raises(redis.ResponseError):
         client.save()
+    # A server that cannot save does not end, and goes on as if it had not been asked.
+    with pytest.raises(redis.ResponseError):
+        client.execute_command("SHUTDOWN", "SAVE")
+    steps = ["AI.TENSORSET", "x", "FLOAT", 1, 3, "VALUES", 1, 1, 1]
+    steps += ["|>", "AI.MODELEXECUTE", "plain", "INPUTS", 1, "x", "OUTPUTS", 1, "y"]
+    assert client.execute_command("AI.DAGEXECUTE_RO", "ROUTING", "r", "|>", *steps) == [b"OK"] * 2
     limit(server, None)
     assert client.save()
     work(client)

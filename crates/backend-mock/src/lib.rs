@@ -41,6 +41,9 @@
 //! operation on any number of tensors. `fail-load TEXT`, `panic-load TEXT` or `gate-load PATH` as its first
 //! line does what it does in a model. The entry points that are asked for must be there.
 //!
+//! Where the process calls `exit` while a run or a build waits, it is aborted: the destructors of a framework
+//! would destroy what its threads use.
+//!
 //! `init` takes the pairs `min_align`, `tail_bytes` and `max_concurrent_runs` for its capabilities,
 //! `version` for its version, and fails with the text of `fail` or panics with that of `panic`. Each run and session is counted in
 //! the figures.

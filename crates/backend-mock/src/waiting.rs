@@ -8,7 +8,8 @@ use std::io::{self, Write};
 use std::os::fd::{AsRawFd, FromRawFd, RawFd};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, Once, PoisonError};
 use std::time::{Duration, Instant};
 
 /// The runs that are waiting now, by number.
@@ -50,7 +51,7 @@ impl Waiting {
     ) -> Result<(), BackendError> {
         let event = Arc::new(eventfd().map_err(|error| failed("eventfd", &error))?);
         self.map().insert(run, Arc::clone(&event));
-        let outcome = poll(event.as_raw_fd(), gate, end);
+        let outcome = in_use(|| poll(event.as_raw_fd(), gate, end));
         self.map().remove(&run);
         match outcome {
             Ok(Woken::Cancelled) => Err(cancelled()),
@@ -61,6 +62,28 @@ impl Waiting {
 
     fn map(&self) -> std::sync::MutexGuard<'_, HashMap<u64, Arc<File>>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Threads that use what the destructor below would destroy.
+static USERS: AtomicUsize = AtomicUsize::new(0);
+
+fn in_use<R>(wait: impl FnOnce() -> R) -> R {
+    static REGISTERED: Once = Once::new();
+    REGISTERED.call_once(|| {
+        // SAFETY: the function is there at the exit: backends stay in memory.
+        let _ = unsafe { libc::atexit(destroy) };
+    });
+    USERS.fetch_add(1, Ordering::SeqCst);
+    let result = wait();
+    USERS.fetch_sub(1, Ordering::SeqCst);
+    result
+}
+
+/// What the static destructors of a framework do to a thread that is in it.
+extern "C" fn destroy() {
+    if USERS.load(Ordering::SeqCst) > 0 {
+        std::process::abort();
     }
 }
 

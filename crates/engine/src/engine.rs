@@ -57,8 +57,10 @@ impl Engine {
     }
 
     /// Ends all threads: what waits is answered with an error, runs in progress are told to stop,
-    /// and threads that end within `shutdown_ms` are joined. Gives the number of those that go on.
-    /// Later calls are refused.
+    /// and threads that end within `shutdown_ms` are joined. Later calls are refused.
+    ///
+    /// Gives the number of threads that have not ended: they are in a framework, which nobody may
+    /// unload or destroy under them.
     pub fn shutdown(&self) -> usize {
         self.guard.0.shut_down()
     }

@@ -167,9 +167,7 @@ extern "C" fn shutting_down(
 ) {
     guard::run("shutdown", (), || {
         log_line!(Notice, "Clearing resources on shutdown");
-        if state().engine.shutdown() > 0 {
-            exit::skip_destructors();
-        }
+        exit::ended(state().engine.shutdown());
     });
 }
 

@@ -2,6 +2,7 @@
 
 use crate::commands;
 use crate::events;
+use crate::exit;
 use crate::guard;
 use crate::info;
 use crate::server::{self, Args, Ctx, log, log_line, raw, rm, set_main_thread};
@@ -88,14 +89,13 @@ fn load(ctx: Ctx<'_>, args: &Args<'_>) -> Result<(), String> {
         option_env!("REDISAI_GIT_SHA").unwrap_or("unknown")
     );
     let state = start(&module, options);
+    exit::begin();
     // First what may fail: a server does not take every registration back after a failed load.
     load_backends(state)
         .and_then(|()| open_first_queue(state))
-        .inspect_err(|_| {
-            state.engine.shutdown();
-        })?;
+        .inspect_err(|_| exit::ended(state.engine.shutdown()))?;
     if register(ctx, state).is_none() {
-        state.engine.shutdown();
+        exit::ended(state.engine.shutdown());
         return Err("the server refused a type, a command or a subscription of the module".into());
     }
     declare(ctx);
