@@ -21,7 +21,7 @@ help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' $(firstword $(MAKEFILE_LIST)) | \
 		while IFS='|' read -r name text; do printf '  make %-14s %s\n' "$$name" "$$text"; done
 
-demo: $(BIN)/maturin ## build, store a real model in a server, run it on real data; BACKEND=onnx, torch
+demo: $(BIN)/maturin ## build, store a real model in a server, run it on real data; BACKEND=onnx, torch, tf, tflite
 	$(PACKAGE) '.[$(BACKEND),server]'
 	$(if $(filter torch,$(BACKEND)),$(SHIM))
 	$(BIN)/redisai-rs demo --backend $(BACKEND)

@@ -26,8 +26,11 @@ PLACES = {
     "redisai": "redisai.so",
     "redisai_onnxruntime": "backends/redisai_onnxruntime/redisai_onnxruntime.so",
     "redisai_torch": "backends/redisai_torch/redisai_torch.so",
+    "redisai_tflite": "backends/redisai_tflite/redisai_tflite.so",
+    "redisai_tensorflow": "backends/redisai_tensorflow/redisai_tensorflow.so",
 }
-PACKAGES = ["redisai-module", "redisai-backend-onnx", "redisai-backend-torch"]
+BACKENDS = ["onnx", "torch", "tflite", "tensorflow"]
+PACKAGES = ["redisai-module", *(f"redisai-backend-{name}" for name in BACKENDS)]
 # What lies beside a library as it is: its source -> its place. The shim of torch is compiled by the
 # user, for the torch that is there.
 SOURCES = {"crates/backend-torch/shim": "backends/redisai_torch/shim"}

@@ -38,6 +38,10 @@ def test_all_is_well_in_a_complete_environment(cli):
     assert any(
         line.startswith("ok  backend ONNX") and version in line for line in done.stdout.splitlines()
     )
+    litert = importlib.metadata.version("ai-edge-litert")
+    assert any(
+        line.split()[:4] == ["ok", "backend", "TFLITE", litert] for line in done.stdout.splitlines()
+    )
 
 
 def test_json_says_the_same(cli):

@@ -94,8 +94,9 @@ def test_wheel_of_a_source_distribution_is_complete(clone, tmp_path):
         metadata = next(name for name in modes if name.endswith(".dist-info/METADATA"))
         text = files.read(metadata).decode()
     lib = "redisai_rs/lib"
+    backends = ("onnxruntime", "torch", "tflite", "tensorflow")
     libraries = {f"{lib}/redisai.so"} | {
-        f"{lib}/backends/redisai_{name}/redisai_{name}.so" for name in ("onnxruntime", "torch")
+        f"{lib}/backends/redisai_{name}/redisai_{name}.so" for name in backends
     }
     for library in libraries:
         assert modes[library] & 0o111 == 0o111, library
@@ -115,5 +116,5 @@ def test_wheel_of_a_source_distribution_is_complete(clone, tmp_path):
     assert any(name.endswith("licenses/LICENSE-MIT") for name in modes)
     assert "Requires-Python: >=3.11" in text
     assert "License-Expression: MIT OR Apache-2.0" in text
-    for extra in ("onnx", "server", "client", "all", "test"):
+    for extra in ("onnx", "torch", "tf", "tflite", "server", "client", "all", "test"):
         assert f"Provides-Extra: {extra}\n" in text

@@ -21,7 +21,7 @@ pub(crate) struct Framework {
 }
 
 /// One row a framework. A backend that is added adds its row here.
-const TABLE: [Framework; 2] = [
+const TABLE: [Framework; 4] = [
     Framework {
         kind: BackendKind::Onnx,
         extra: "onnx",
@@ -37,6 +37,26 @@ const TABLE: [Framework; 2] = [
         directory: "torch/lib",
         file: "libtorch_cpu.so",
         sonames: &["libtorch_cpu.so"],
+    },
+    Framework {
+        kind: BackendKind::TfLite,
+        extra: "tflite",
+        wheels: &["ai_edge_litert"],
+        directory: "ai_edge_litert",
+        file: "libLiteRt.so",
+        sonames: &["libLiteRt.so"],
+    },
+    Framework {
+        kind: BackendKind::Tf,
+        extra: "tf",
+        wheels: &["tensorflow_cpu", "tensorflow"],
+        directory: "tensorflow",
+        file: "libtensorflow_cc.so",
+        sonames: &[
+            "libtensorflow.so.2",
+            "libtensorflow.so",
+            "libtensorflow_cc.so.2",
+        ],
     },
 ];
 

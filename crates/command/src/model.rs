@@ -140,7 +140,11 @@ fn names<'a>(cursor: &mut Cursor<'a>, backend: BackendKind) -> Result<Names<'a>,
         };
     }
     if !cursor.skip("INPUTS") {
-        return Err(Error::NoInputsForTf);
+        return if is_archive_next(cursor) {
+            Ok(Names::default())
+        } else {
+            Err(Error::NoInputsForTf)
+        };
     }
     let count = cursor.count().ok_or(Error::InvalidInputCount)?;
     let inputs = cursor.take_slice(count).ok_or(Error::ModelInputNames)?;
@@ -150,6 +154,15 @@ fn names<'a>(cursor: &mut Cursor<'a>, backend: BackendKind) -> Result<Names<'a>,
     let count = cursor.count().ok_or(Error::InvalidOutputCount)?;
     let outputs = cursor.take_slice(count).ok_or(Error::ModelOutputNames)?;
     Ok((inputs, outputs))
+}
+
+/// Whether `BLOB` and a `.zip` or `.tar` come next: a SavedModel, which knows its own names.
+fn is_archive_next(cursor: &Cursor<'_>) -> bool {
+    let mut ahead = cursor.clone();
+    ahead.skip("BLOB")
+        && ahead.next().is_some_and(|chunk| {
+            chunk.starts_with(b"PK\x03\x04") || chunk.get(257..262) == Some(b"ustar")
+        })
 }
 
 /// Reads `BLOB chunk…`.

@@ -312,3 +312,19 @@ fn the_rest_checks_the_number_of_arguments() {
     assert_eq!(ModelScan::arity(1), Ok(()));
     assert_eq!(ModelScan::arity(2), Err(Error::Arity("AI._MODELSCAN")));
 }
+
+/// A SavedModel knows its own names; nothing else of TF does.
+#[test]
+fn an_archive_needs_no_names() {
+    let mut tar = vec![0_u8; 512];
+    tar[257..262].copy_from_slice(b"ustar");
+    let head: [&[u8]; 4] = [b"AI.MODELSTORE", b"m", b"TF", b"CPU"];
+    let parse = |blob: &[u8]| {
+        let argv: Vec<&[u8]> = head.iter().copied().chain([b"BLOB", blob]).collect();
+        ModelStore::parse(&argv, false).map(|store| store.inputs.len() + store.outputs.len())
+    };
+    assert_eq!(parse(b"PK\x03\x04rest"), Ok(0));
+    assert_eq!(parse(&tar), Ok(0));
+    assert_eq!(parse(&tar[..260]), Err(Error::NoInputsForTf));
+    assert_eq!(parse(b"PK"), Err(Error::NoInputsForTf));
+}

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// The crates under `crates/` and the crates of this workspace that each may use.
-const EDGES: [(&str, &[&str]); 12] = [
+const EDGES: [(&str, &[&str]); 14] = [
     ("core", &[]),
     ("command", &["core"]),
     ("codec", &["core"]),
@@ -17,6 +17,8 @@ const EDGES: [(&str, &[&str]); 12] = [
     ("backend-loader", &["core", "backend-abi"]),
     ("backend-onnx", &["core", "backend-abi"]),
     ("backend-torch", &["core", "backend-abi"]),
+    ("backend-tflite", &["core", "backend-abi"]),
+    ("backend-tensorflow", &["core", "backend-abi"]),
     ("backend-mock", &["core", "backend-abi"]),
     (
         "module",
@@ -36,7 +38,12 @@ const RESERVED: [(&str, &[&str]); 4] = [
     ("ort-sys", &["backend-onnx"]),
     (
         "libloading",
-        &["backend-loader", "backend-onnx", "backend-torch"],
+        &[
+            "backend-loader",
+            "backend-abi",
+            "backend-onnx",
+            "backend-torch",
+        ],
     ),
 ];
 

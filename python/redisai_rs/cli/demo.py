@@ -31,6 +31,8 @@ SHOWN = 6
 FORMS: dict[str, tuple[str, tuple[str | int, ...]]] = {
     "ONNX": ("digits.onnx", ()),
     "TORCH": ("digits.pt", ()),
+    "TF": ("digits.pb", ("INPUTS", 1, "pixels", "OUTPUTS", 2, "digit", "probabilities")),
+    "TFLITE": ("digits.tflite", ()),
 }
 TIMED_REQUESTS = 300
 

@@ -44,6 +44,12 @@ pub trait Fixture: Sync {
     /// shape. None where the backend has no such dtype.
     fn identity(&self, dtype: DType, count: usize) -> Option<Model>;
 
+    /// Whether the backend's framework cannot take inputs of this shape at all: it must then say so.
+    fn refuses(&self, dims: &[i64]) -> bool {
+        let _ = dims;
+        false
+    }
+
     /// A model of two `FLOAT` inputs of any one shape, whose one output is their sum.
     fn sum(&self) -> Model;
 

@@ -1,0 +1,187 @@
+//! What the tests share: where LiteRT is, fixtures, short ways to load and run.
+//!
+//! The library comes from `REDISAI_TEST_LITERT` (a path of `libLiteRt.so`), else from the
+//! `ai_edge_litert` package of a Python: `VIRTUAL_ENV`, the repository's `.venv`, `python3` on `PATH`.
+//! Where there is none the tests fail: a test that skips itself checks nothing.
+
+#![allow(
+    dead_code,
+    unreachable_pub,
+    reason = "each test binary uses its own part"
+)]
+
+pub mod fixture;
+
+use redisai_backend_abi::{Host, InitOptions, RaiBytes, RaiHost, SYSTEM};
+use redisai_core::{
+    AlignedBytes, Backend, BackendError, Buffer, DType, Device, LoadKind, LoadRequest, LoadedModel,
+    Run, RunOutput, Shape, Tensor,
+};
+use redisai_tflite::TfLiteBackend;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, OnceLock};
+
+/// Path of `libLiteRt.so`.
+pub fn library() -> PathBuf {
+    if let Some(path) = std::env::var_os("REDISAI_TEST_LITERT") {
+        return path.into();
+    }
+    let script = "import importlib.util, pathlib, sys
+spec = importlib.util.find_spec('ai_edge_litert')
+found = sorted(pathlib.Path(spec.origin).parent.glob('libLiteRt.so')) if spec else []
+sys.stdout.write(str(found[0]) if found else '')";
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../.venv");
+    let environments = std::env::var_os("VIRTUAL_ENV")
+        .map(PathBuf::from)
+        .into_iter()
+        .chain([root]);
+    let pythons = environments
+        .map(|prefix| prefix.join("bin/python"))
+        .chain(["python3".into()]);
+    pythons
+        .filter_map(|python| Command::new(python).args(["-c", script]).output().ok())
+        .filter(|output| output.status.success() && !output.stdout.is_empty())
+        .map(|output| PathBuf::from(String::from_utf8(output.stdout).expect("a path in UTF-8")))
+        .next()
+        .expect(
+            "LiteRT is needed: `pip install ai-edge-litert` into .venv, or set \
+             REDISAI_TEST_LITERT to the path of libLiteRt.so",
+        )
+}
+
+/// The options of `init`: the library and these pairs.
+pub fn options(pairs: &[(&str, &str)]) -> InitOptions {
+    let library = library().to_str().expect("a path in UTF-8").to_owned();
+    let mut all = vec![("framework".to_owned(), library.into_bytes())];
+    let pairs = pairs.iter();
+    all.extend(pairs.map(|(name, value)| ((*name).to_owned(), value.as_bytes().to_vec())));
+    InitOptions::new(all)
+}
+
+/// The process's backend, with the options of the first call.
+pub fn backend_with(host: Host, pairs: &[(&str, &str)]) -> &'static TfLiteBackend {
+    static BACKEND: OnceLock<TfLiteBackend> = OnceLock::new();
+    BACKEND.get_or_init(|| TfLiteBackend::new(host, &options(pairs)).expect("LiteRT loads"))
+}
+
+/// The process's backend; its log goes to [`logged`].
+pub fn backend() -> &'static TfLiteBackend {
+    backend_with(logging_host(), &[])
+}
+
+static LOG: Mutex<Vec<(i32, String)>> = Mutex::new(Vec::new());
+
+/// Lines logged so far that hold `part`: level and text.
+pub fn logged(part: &str) -> Vec<(i32, String)> {
+    let log = LOG.lock().unwrap();
+    log.iter()
+        .filter(|line| line.1.contains(part))
+        .cloned()
+        .collect()
+}
+
+unsafe extern "C" fn keep_log(_: *const RaiHost, level: i32, text: RaiBytes) {
+    // SAFETY: valid during the call, says the ABI.
+    let text = String::from_utf8_lossy(unsafe { text.as_slice() }).into_owned();
+    LOG.lock().unwrap().push((level, text));
+}
+
+/// The system host, its log kept.
+pub fn logging_host() -> Host {
+    static TABLE: RaiHost = RaiHost {
+        log: Some(keep_log),
+        ..SYSTEM
+    };
+    // SAFETY: a whole table that lives for ever.
+    unsafe { Host::from_raw(&raw const TABLE) }.expect("a table of this version")
+}
+
+/// Bytes of a fixture.
+pub fn fixture(name: &str) -> Vec<u8> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/data")
+        .join(name);
+    std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+/// Loads a model of these bytes on a device.
+pub fn load_on(device: &str, blob: Vec<u8>) -> Result<Arc<dyn LoadedModel>, BackendError> {
+    let blob: Arc<dyn Buffer> = Arc::new(blob);
+    backend().load(&LoadRequest {
+        kind: LoadKind::Model,
+        blob: &blob,
+        device: &Device::lenient(device.as_bytes()),
+        options: Vec::new(),
+    })
+}
+
+/// Loads a model of these bytes.
+pub fn load(blob: Vec<u8>) -> Result<Arc<dyn LoadedModel>, BackendError> {
+    load_on("CPU", blob)
+}
+
+/// Loads a fixture that is a good model.
+pub fn model(name: &str) -> Arc<dyn LoadedModel> {
+    load(fixture(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
+}
+
+/// A number for a run, never twice.
+pub fn run_id() -> u64 {
+    static NEXT: AtomicU64 = AtomicU64::new(1);
+    NEXT.fetch_add(1, Ordering::Relaxed)
+}
+
+/// A run of `inputs`.
+pub fn request(inputs: &[Arc<Tensor>], outputs: usize) -> Run<'_> {
+    Run {
+        id: run_id(),
+        deadline: 0,
+        call_context: 0,
+        function: b"",
+        inputs,
+        outputs,
+        keys: &[],
+        args: &[],
+    }
+}
+
+/// Runs a model that has as many outputs as it says.
+pub fn run(model: &dyn LoadedModel, inputs: &[Arc<Tensor>]) -> Result<RunOutput, BackendError> {
+    let outputs = model.signature().functions[0].outputs.len();
+    model.run(&request(inputs, outputs))
+}
+
+/// A tensor of these bytes.
+pub fn tensor(dtype: DType, dims: &[i64], bytes: &[u8]) -> Arc<Tensor> {
+    let data = AlignedBytes::copy_of(bytes);
+    Arc::new(Tensor::new(dtype, Shape::new(dims).unwrap(), Box::new(data)).unwrap())
+}
+
+/// A FLOAT tensor.
+pub fn floats(dims: &[i64], values: &[f32]) -> Arc<Tensor> {
+    let bytes: Vec<u8> = values
+        .iter()
+        .flat_map(|value| value.to_ne_bytes())
+        .collect();
+    tensor(DType::Float, dims, &bytes)
+}
+
+/// An INT64 tensor.
+pub fn ints(dims: &[i64], values: &[i64]) -> Arc<Tensor> {
+    let bytes: Vec<u8> = values
+        .iter()
+        .flat_map(|value| value.to_ne_bytes())
+        .collect();
+    tensor(DType::Int64, dims, &bytes)
+}
+
+/// The values of a FLOAT tensor.
+pub fn values(tensor: &Tensor) -> Vec<f32> {
+    assert_eq!(tensor.dtype(), DType::Float);
+    let chunks = tensor.bytes().chunks_exact(4);
+    chunks
+        .map(|chunk| f32::from_ne_bytes(chunk.try_into().unwrap()))
+        .collect()
+}
