@@ -183,24 +183,64 @@ def test_files_are_refused(client, tf, tmp_path):
     assert "ReadFile" in refused(client, zipped(tmp_path / "reader"))
 
 
-@pytest.fixture
-def endless(tf) -> bytes:
+def frozen_loop(tf, _folder: Path, goes_on) -> bytes:
     with tf.Graph().as_default() as graph:
         x = tf.compat.v1.placeholder(tf.float32, name="x")
-        y = tf.while_loop(lambda v: v > -1, lambda v: v * 0.5 + 1, [x])
-        tf.identity(y, name="y")
+        tf.identity(tf.while_loop(goes_on, lambda v: v * 0.5 + 1, [x])[0], name="y")
     return graph.as_graph_def().SerializeToString()
 
 
-def test_an_endless_loop_ends_at_its_timeout_and_its_session_lives(client, endless):
-    store(client, endless, "INPUTS", 1, "x", "OUTPUTS", 1, "y")
-    put(client, "x", np.float32([0]))
-    for _ in range(3):
-        assert run(client, "m", ["x"], ["y"], "TIMEOUT", 100) == b"TIMEDOUT"
-    store(client, digits.blob("digits.pb"), *NAMES, key="d")
-    put(client, "p", np.zeros((1, digits.PIXELS), np.float32))
-    run(client, "d", ["p"], ["o", "q"])
-    assert get(client, "o", np.int64).shape == (1,)
+def saved_loop(tf, folder: Path, goes_on) -> bytes:
+    class Loop(tf.Module):
+        @tf.function(input_signature=[tf.TensorSpec(None, tf.float32, name="x")])
+        def go(self, x):
+            return {"y": tf.while_loop(goes_on, lambda v: v * 0.5 + 1, [x])[0]}
+
+    loop = Loop()
+    tf.saved_model.save(loop, str(folder), {"serving_default": loop.go})
+    return zipped(folder)
+
+
+def kept_loop(tf, folder: Path, goes_on) -> bytes:
+    """Of a SavedModel, in a function that TensorFlow may not inline."""
+
+    @tf.function(experimental_attributes={"_noinline": True})
+    def inner(x):
+        return tf.while_loop(goes_on, lambda v: v * 0.5 + 1, [x])[0]
+
+    class Loop(tf.Module):
+        @tf.function(input_signature=[tf.TensorSpec([1], tf.float32, name="x")])
+        def go(self, x):
+            return {"y": inner(x)}
+
+    loop = Loop()
+    tf.saved_model.save(loop, str(folder), {"serving_default": loop.go})
+    return zipped(folder)
+
+
+@pytest.mark.parametrize("form", [frozen_loop, saved_loop, kept_loop])
+@pytest.mark.parametrize("condition", ["of the values", "true", "folded"])
+def test_an_endless_loop_ends_at_its_timeout_and_its_session_lives(
+    make_server, tf, tmp_path, form, condition
+):
+    # One that does not depend on the values TensorFlow would fold: such a loop sees no end.
+    conditions = {
+        "of the values": lambda v: tf.reshape(v, [-1])[0] > -1,
+        "true": lambda _: tf.constant(True),
+        "folded": lambda _: tf.constant(2) > tf.constant(1),
+    }
+    blob = form(tf, tmp_path / "loop", conditions[condition])
+    server = make_server()
+    with server.client() as client:
+        store(client, blob, "INPUTS", 1, "x", "OUTPUTS", 1, "y")
+        put(client, "x", np.float32([0]))
+        for _ in range(3):
+            assert run(client, "m", ["x"], ["y"], "TIMEOUT", 100) == b"TIMEDOUT"
+        # The one worker of the device is free for another model.
+        store(client, digits.blob("digits.pb"), *NAMES, key="d")
+        put(client, "p", np.zeros((1, digits.PIXELS), np.float32))
+        run(client, "d", ["p"], ["o", "q"], "TIMEOUT", 10_000)
+        assert get(client, "o", np.int64).shape == (1,)
 
 
 def test_info_says_which_tensorflow(client):

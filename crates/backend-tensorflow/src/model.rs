@@ -132,14 +132,19 @@ impl Recipe {
                 return Err(graph::no_input(name));
             }
         }
-        let session = Session::of_graph(environment, graph, &self.device)?;
+        let session = Session::of_graph(environment, graph, &self.device, survey.loops)?;
         self.finish(session, names, names, survey)
     }
 
     fn build_saved(&self, form: Form, bytes: &[u8]) -> Result<(Built, Told), BackendError> {
         let unpacked = Unpacked::of(form, bytes)?;
         let plan = saved::plan(&unpacked.graph()?, self.names.clone())?;
-        let session = Session::of_folder(self.environment, unpacked.root(), &self.device)?;
+        let session = Session::of_folder(
+            self.environment,
+            unpacked.root(),
+            &self.device,
+            plan.survey.loops,
+        )?;
         self.finish(session, &plan.names, &plan.tensors, plan.survey)
     }
 

@@ -150,6 +150,31 @@ pub(crate) struct Config {
     pub(crate) inter_threads: i32,
     #[prost(message, optional, tag = "6")]
     pub(crate) gpu: Option<GpuOptions>,
+    #[prost(message, optional, tag = "10")]
+    pub(crate) graph: Option<GraphOptions>,
+}
+
+/// `GraphOptions`.
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct GraphOptions {
+    #[prost(message, optional, tag = "3")]
+    pub(crate) optimizer: Option<OptimizerOptions>,
+    #[prost(message, optional, tag = "10")]
+    pub(crate) rewrites: Option<RewriterConfig>,
+}
+
+/// `OptimizerOptions`.
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct OptimizerOptions {
+    #[prost(int32, tag = "3")]
+    pub(crate) level: i32,
+}
+
+/// `RewriterConfig`.
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct RewriterConfig {
+    #[prost(int32, tag = "3")]
+    pub(crate) constant_folding: i32,
 }
 
 /// `GPUOptions`.

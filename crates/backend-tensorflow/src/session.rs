@@ -3,7 +3,7 @@
 use crate::environment::Environment;
 use crate::error::{Doing, NO_CUDA, NO_DEVICE, bad_model, unsupported};
 use crate::handles::{Devices, Graph, SessionOptions, check};
-use crate::proto::{Config, GpuOptions};
+use crate::proto::{Config, GpuOptions, GraphOptions, OptimizerOptions, RewriterConfig};
 use crate::sys::Raw;
 use prost::Message;
 use redisai_backend_abi::no_memory;
@@ -28,14 +28,15 @@ unsafe impl Send for Session {}
 unsafe impl Sync for Session {}
 
 impl Session {
-    /// A session of a graph.
+    /// A session of a graph, with `loops` or without.
     pub(crate) fn of_graph(
         environment: &'static Environment,
         graph: Graph,
         device: &Device,
+        loops: bool,
     ) -> Result<Self, BackendError> {
         let api = environment.api;
-        let options = options(environment, device)?;
+        let options = options(environment, device, loops)?;
         // SAFETY: both are valid; the session is ours, and goes before its graph.
         let raw = check(api, Doing::Load, |status| unsafe {
             (api.new_session)(graph.as_ptr(), options.as_ptr(), status)
@@ -48,10 +49,11 @@ impl Session {
         environment: &'static Environment,
         folder: &Path,
         device: &Device,
+        loops: bool,
     ) -> Result<Self, BackendError> {
         let api = environment.api;
         let graph = crate::graph::new(environment)?;
-        let options = options(environment, device)?;
+        let options = options(environment, device, loops)?;
         let folder = CString::new(folder.as_os_str().as_bytes()).unwrap_or_default();
         let tags: [*const c_char; 1] = [c"serve".as_ptr()];
         // SAFETY: everything is valid and lives during the call; the session is ours, and goes before
@@ -146,9 +148,14 @@ impl Drop for Session {
 fn options(
     environment: &'static Environment,
     device: &Device,
+    loops: bool,
 ) -> Result<SessionOptions, BackendError> {
     let api = environment.api;
-    let config = config(environment, device)?.encode_to_vec();
+    let mut config = config(environment, device)?;
+    if loops {
+        config.graph = Some(unfolded());
+    }
+    let config = config.encode_to_vec();
     // SAFETY: takes nothing; the options are ours.
     let options = unsafe { SessionOptions::take(api, (api.new_options)()) };
     let options = options.ok_or_else(|| no_memory(0))?;
@@ -162,6 +169,19 @@ fn options(
         );
     })?;
     Ok(options)
+}
+
+/// Keeps the conditions of loops: it is there that a loop sees that it was cancelled, and TensorFlow
+/// would fold one that is always true.
+fn unfolded() -> GraphOptions {
+    const NO_FOLDING: i32 = -1;
+    const OFF: i32 = 2;
+    GraphOptions {
+        optimizer: Some(OptimizerOptions { level: NO_FOLDING }),
+        rewrites: Some(RewriterConfig {
+            constant_folding: OFF,
+        }),
+    }
 }
 
 fn config(environment: &Environment, device: &Device) -> Result<Config, BackendError> {

@@ -249,20 +249,27 @@ pub fn cancel_ends_a_run(backend: &dyn Backend, fixture: &dyn Fixture) {
         .expect("who can cancel has an endless model");
     let session = load(backend, &endless).expect("the endless model loads");
     let inputs = [fixture.endless_input()];
-    for _ in 0..2 {
+    for before in [AT_ONCE, IN_FULL_SWING] {
         let run = numbered(&inputs, 1);
-        let error = cancelled(backend, session.as_ref(), &run);
+        let error = cancelled(backend, session.as_ref(), &run, before);
         assert_eq!(error.status, Status::Cancelled, "{error}");
     }
     let session = model(backend, fixture, DType::Float, 1).expect("a FLOAT fixture");
     check_identity(session.as_ref(), &[sample(DType::Float, &[2], 0)]);
 }
 
-/// Cancels a run until it is over: nobody outside knows when it has begun.
+/// A cancel while the framework may still be preparing a session's first run.
+const AT_ONCE: Duration = Duration::from_millis(5);
+/// A cancel when the preparations of a small model are long over, on a busy machine too.
+const IN_FULL_SWING: Duration = Duration::from_millis(500);
+
+/// Cancels a run from a time after its start on until it is over: nobody outside knows when it has
+/// begun.
 fn cancelled(
     backend: &dyn Backend,
     session: &dyn LoadedModel,
     run: &redisai_core::Run<'_>,
+    before: Duration,
 ) -> BackendError {
     let end = Instant::now() + PATIENCE;
     thread::scope(|scope| {
@@ -272,9 +279,11 @@ fn cancelled(
             over.send(()).expect("somebody waits");
             outcome
         });
-        while is_over.recv_timeout(Duration::from_millis(5)).is_err() {
+        let mut wait = before;
+        while is_over.recv_timeout(wait).is_err() {
             assert!(Instant::now() < end, "cancel does not end the run");
             backend.cancel(run.id);
+            wait = AT_ONCE;
         }
         let outcome = running.join().expect("the run does not panic");
         outcome.expect_err("a cancelled run fails")
