@@ -22,7 +22,15 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT / "benches"), str(ROOT / "build_backend")]
 
 import native  # noqa: E402 (found by the line above)
-from suite import commands, dags, models, picture, report, saves  # noqa: E402
+from suite import (  # noqa: E402
+    commands,
+    dags,
+    models,
+    picture,
+    report,
+    saves,
+    torch_models,
+)
 from suite.bench import ALONE, PIN, Bench  # noqa: E402
 
 GROUPS = {
@@ -34,6 +42,7 @@ GROUPS = {
     "memory": commands.memory,
     "idle": commands.idle,
     "saves": saves.saves,
+    "torch": torch_models.torch,
 }
 
 

@@ -49,6 +49,12 @@ FIGURES = [
         for name, text in (("S1", "1,000 tensors of 64 KiB"), ("S2", "a model of 400 MB"))
         for what, verb, most in (("save", "SAVE", 1.15), ("load", "loading", 1.25))
     ],
+    Figure("PT1", "tiny, torch / ONNX: p50 above that in process, P1, c = 1", at_most=1.15),
+    Figure("PT2", "mlp, torch, c = 32 / libtorch in process, batch 32, P2", at_least=0.8),
+    Figure("PT3", "tiny, torch, 1 to 32 rows mixed: slowest / its size's median", at_most=5),
+    Figure("PT1 us", "tiny, torch: p50 above that in process", "us"),
+    Figure("PT1 onnx us", "tiny, ONNX: p50 above that in process", "us"),
+    Figure("PT2 rate", "mlp, torch, c = 32, samples/s", "1/s"),
     *_each("T1 us", "tiny: DAG, server's CPU a request", "us"),
     *_each("floor us", "floor, server's CPU a request", "us"),
     *_each("worded", "floor with all arguments of the DAG / floor"),
