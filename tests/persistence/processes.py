@@ -12,7 +12,8 @@ from pathlib import Path
 from redisai_rs.testing import Server, wait_until
 
 # Microseconds for each key: so that a child lives until the test has looked at it.
-SLOW = {"rdb-key-save-delay": 100_000}
+# All of them are killed by their tests.
+SLOW = {"rdb-key-save-delay": 2_000_000}
 
 
 def child(server: Server) -> int:
