@@ -6,6 +6,8 @@ data is never refused for a rule; but no session is built of it, and each run sa
 
 from __future__ import annotations
 
+import io
+import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,6 +32,7 @@ class Gate:
     says: str
     device: str = "CPU"
     arguments: tuple[object, ...] = ()
+    backend: str = "ONNX"
 
 
 def small(_: Path) -> bytes:
@@ -49,7 +52,23 @@ def reads_a_file(directory: Path) -> bytes:
     return PLACES["loop body"](path).SerializeToString()
 
 
+def machine_code(_: Path) -> bytes:
+    """What makes a package of AOTInductor one; there is nothing in it that could run."""
+    # Of no time, so that it is the same at every call.
+    entry = zipfile.ZipInfo
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        archive.writestr(entry("model/archive_format"), "pt2")
+        archive.writestr(entry("model/archive_version"), "0")
+        archive.writestr(entry("model/data/aotinductor/model/model.wrapper.so"), b"\x7fELF")
+        archive.writestr(entry("model/data/aotinductor/model/model.wrapper.cpp"), b"// checks")
+    return file.getvalue()
+
+
 GATES = {
+    "native model": Gate(
+        machine_code, "machine code: load the module with ALLOW_NATIVE_MODELS yes", backend="TORCH"
+    ),
     "external data": Gate(reads_a_file, REFUSED),
     "device": Gate(small, "GPU requested but ONNX couldn't find CUDA", device="GPU"),
     "memory": Gate(
@@ -77,7 +96,7 @@ def bringer(start: Start, gate: Gate, tmp_path: Path) -> Server:
     """A server without backends that has got the definition, as `m`, from its append-only file."""
     server = start(start=False, module_args=["BACKENDSPATH", "/nonexistent"])
     blob = gate.blob(tmp_path)
-    command = encode(("AI.MODELSTORE", "m", "ONNX", gate.device, "BLOB", blob))
+    command = encode(("AI.MODELSTORE", "m", gate.backend, gate.device, "BLOB", blob))
     # From 7.0 on the server takes a single file over into its directory of them.
     (server.directory / "appendonly.aof").write_bytes(command)
     server.config["appendonly"] = "yes"
@@ -89,7 +108,7 @@ def bringer(start: Start, gate: Gate, tmp_path: Path) -> Server:
 def by_file(bringer: Server, start: Start, gate: Gate) -> Server:
     server = start(start=False, module_args=gate.arguments, config={"appendonly": "yes"})
     blob = bringer.execute("AI.MODELGET", "m", "BLOB")
-    command = encode(("AI.MODELSTORE", "m", "ONNX", gate.device, "BLOB", blob))
+    command = encode(("AI.MODELSTORE", "m", gate.backend, gate.device, "BLOB", blob))
     (server.directory / "appendonly.aof").write_bytes(command)
     return server.start()
 
@@ -172,9 +191,9 @@ def test_a_client_is_refused(start: Start, gate: Gate, tmp_path: Path) -> None:
     client = server.client()
     blob = gate.blob(tmp_path)
     for command in (
-        ("AI.MODELSTORE", "m", "ONNX", gate.device, "BLOB", blob),
-        ("AI.MODELSET", "m", "ONNX", gate.device, "BLOB", blob),
-        ("AI.MODELSET", "m", "ONNX", gate.device, blob),
+        ("AI.MODELSTORE", "m", gate.backend, gate.device, "BLOB", blob),
+        ("AI.MODELSET", "m", gate.backend, gate.device, "BLOB", blob),
+        ("AI.MODELSET", "m", gate.backend, gate.device, blob),
     ):
         with pytest.raises(redis.ResponseError) as raised:
             client.execute_command(*command)
