@@ -153,7 +153,6 @@ def test_a_client_that_goes_does_not_end_its_script(held: Torch) -> None:
 
 def test_a_server_that_became_a_replica_writes_nothing(held: Torch) -> None:
     one = begin(held, "f", "v", keys=["k"])
-    held.client.set("go", 1, px=1)
     held.client.replicaof("127.0.0.1", 1)
     assert "UNBLOCKED" in one.error()
     held.client.replicaof("NO", "ONE")
