@@ -86,7 +86,7 @@ def test_the_wait_in_a_pause_ends_at_the_deadline(held: Torch) -> None:
     one = begin(held, "f", "v", keys=["k"], options=["TIMEOUT", 400])
     pause = held.client.pipeline(transaction=True)
     pause.set("go", 1)
-    pause.execute_command("CLIENT", "PAUSE", 5_000, "WRITE")
+    pause.execute_command("CLIENT", "PAUSE", 3_600_000, "WRITE")
     pause.execute()
     assert one.reply() == b"TIMEDOUT"
     held.client.execute_command("CLIENT", "UNPAUSE")

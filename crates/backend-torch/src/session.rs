@@ -127,7 +127,8 @@ impl Session {
     /// Runs a function on the calling thread.
     pub(crate) fn run(&self, run: &Run<'_>, call: Call<'_>) -> Result<RunOutput, BackendError> {
         let stopped = || BackendError::new(Status::Cancelled, STOPPED);
-        if run.deadline != 0 && now() >= run.deadline {
+        let over = || run.deadline != 0 && now() >= run.deadline;
+        if over() {
             return Err(stopped());
         }
         let function = self
@@ -158,7 +159,9 @@ impl Session {
             .map(|state| state.lock().unwrap_or_else(PoisonError::into_inner));
         let outcome = stack::deep(|| self.execute(&request, run.outputs, function)).flatten();
         match outcome {
-            Err(_) if running.stopped() => Err(stopped()),
+            // A command of the server that was refused because the time is over is an error of the
+            // script, which comes before anybody has asked it to stop.
+            Err(_) if running.stopped() || over() => Err(stopped()),
             outcome => outcome,
         }
     }

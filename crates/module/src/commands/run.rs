@@ -107,11 +107,18 @@ pub(super) fn submit(
     let client = waiting.id();
     let completion = Box::new(move |outcome: Outcome, inputs: Inputs| {
         drop(caller);
-        waiting.finish(RunEnd {
+        let outcome = in_server_memory(outcome);
+        let stores = matches!(outcome, Outcome::Done(Ok(_))) && !keys.is_empty();
+        let end = RunEnd {
             keys,
             inputs,
-            outcome: Some(in_server_memory(outcome)),
-        });
+            outcome: Some(outcome),
+        };
+        if stores {
+            waiting.finish(end);
+        } else {
+            waiting.finish_unparked(end);
+        }
     });
     match state().engine.submit(request, completion) {
         Ok(_) if may_write => {}

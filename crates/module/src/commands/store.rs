@@ -92,10 +92,16 @@ pub(super) fn begin(
     state().engine.build(
         &model,
         Box::new(move |built| {
-            waiting.finish(StoreEnd {
+            let stores = built.is_ok();
+            let end = StoreEnd {
                 effect: Some(effect),
                 built,
-            });
+            };
+            if stores {
+                waiting.finish(end);
+            } else {
+                waiting.finish_unparked(end);
+            }
         }),
     );
     Ok(())
