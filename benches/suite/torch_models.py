@@ -26,7 +26,7 @@ def torch(bench: Bench) -> dict[str, float]:
     """Small runs, batches, and batches of all sizes."""
     for name in ("tiny", "mlp"):
         _python(bench, "make", bench.models[name].path, _archive(bench.models[name]))
-    return _small(bench) | _batches(bench) | _sizes(bench)
+    return _small(bench) | _batches(bench) | _sizes(bench) | _commands(bench)
 
 
 def _archive(model: Model) -> Path:
@@ -56,6 +56,34 @@ def _small(bench: Bench) -> dict[str, float]:
         )
     onnx, torch = found[0].p50 - found[1].p50, found[2].p50 - found[3].p50
     return {"PT1": torch / onnx, "PT1 us": torch, "PT1 onnx us": onnx}
+
+
+SOURCE = """
+def nothing(tensors: List[Tensor], keys: List[str], args: List[str]):
+    return tensors[0]
+
+def ping(tensors: List[Tensor], keys: List[str], args: List[str]):
+    redis.execute("PING")
+    return tensors[0]
+"""
+
+
+def _commands(bench: Bench) -> dict[str, float]:
+    """A script that asks the server one thing, beside one that asks nothing."""
+    functions = ("nothing", "ping")
+    with bench.ours() as server:
+        names = ["ENTRY_POINTS", len(functions), *functions]
+        server.execute("AI.SCRIPTSTORE", "s", "CPU", *names, "SOURCE", SOURCE)
+        server.execute(*tensor_set("x", (1, 4), np.ones((1, 4), np.float32).tobytes()))
+        served: list[list[list[Command]]] = [
+            [[["AI.SCRIPTEXECUTE", "s", name, "INPUTS", 1, "x", "OUTPUTS", 1, "y"]]]
+            for name in functions
+        ]
+        nothing, ping = bench.in_turns(
+            lambda: bench.run_load(server, served[0]),
+            lambda: bench.run_load(server, served[1]),
+        )
+    return {"PT4": ping.p50 / nothing.p50, "PT4 us": ping.p50}
 
 
 def _assert_equal(say: object, models: list[str]) -> None:
