@@ -97,8 +97,12 @@ def test_tensors_without_end_end_at_the_limit(make_server):
 
 def test_a_model_is_no_script(make_server):
     client = make_server().client()
-    with pytest.raises(redis.ResponseError):
-        say(client, "AI.SCRIPTSET", "s", "CPU", "SOURCE", archive(Steps()))
+    for command in (
+        ["AI.SCRIPTSET", "s", "CPU"],
+        ["AI.SCRIPTSTORE", "s", "CPU", "ENTRY_POINTS", 1, "f"],
+    ):
+        with pytest.raises(redis.ResponseError, match=r"store it with AI\.MODELSTORE"):
+            say(client, *command, "SOURCE", archive(Steps()))
     assert client.keys() == []
 
 

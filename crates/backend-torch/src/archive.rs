@@ -6,6 +6,9 @@ use redisai_core::BackendError;
 use std::io::{Cursor, Read};
 use zip::ZipArchive;
 
+/// How a zip begins, and with it every archive and package of torch.
+pub(crate) const MAGIC: &[u8] = b"PK\x03\x04";
+
 /// The longest record that says a version.
 const VERSION_BYTES: u64 = 64;
 
@@ -20,7 +23,7 @@ pub(crate) enum Format {
 
 /// What the file is. Refuses what torch cannot load, with a line that says what it is and what to do.
 pub(crate) fn check(bytes: &[u8], newest: u64) -> Result<Format, BackendError> {
-    if !bytes.starts_with(b"PK\x03\x04") {
+    if !bytes.starts_with(MAGIC) {
         return Err(bad_model(no_archive(bytes)));
     }
     let mut archive = ZipArchive::new(Cursor::new(bytes)).map_err(|error| {

@@ -1,5 +1,6 @@
 //! A script: named functions compiled from source.
 
+use crate::archive;
 use crate::device;
 use crate::error::{bad_input, bad_model};
 use crate::runs::Runs;
@@ -18,6 +19,10 @@ static BOUNDS: Bounds = Bounds {
     depth: 2_000,
     nodes: 1_000_000,
 };
+
+/// Sources end at their first NUL, so little more than the beginning of an archive comes here.
+const ARCHIVE: &str = "ERR this is an archive of a TorchScript model, not the source of a script: \
+                       store it with AI.MODELSTORE, or store the text of the functions";
 
 /// The parameters of an entry point.
 const ENTRY_POINT: [Kind; 3] = [Kind::Tensors, Kind::Strings, Kind::Strings];
@@ -38,6 +43,9 @@ impl TorchScript {
     ) -> Result<Self, BackendError> {
         let cuda = device::number(torch, request.device)?;
         let source = request.blob.bytes();
+        if source.starts_with(archive::MAGIC) {
+            return Err(bad_model(ARCHIVE));
+        }
         let session = Session::new(torch, runs, |model, error| {
             // SAFETY: source and bounds live during the call, which copies what it needs.
             unsafe {

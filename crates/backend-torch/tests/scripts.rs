@@ -64,6 +64,16 @@ def g(tensors: List[Tensor], keys: List[str], args: List[int]):
 }
 
 #[test]
+fn an_archive_is_told_where_it_belongs() {
+    let error = refused("PK\x03\x04", &["f"]);
+    assert_eq!(error.status, Status::BadModel);
+    assert!(
+        error.text.contains("store it with AI.MODELSTORE"),
+        "{error}"
+    );
+}
+
+#[test]
 fn other_functions_run_as_they_can() {
     let script = compiled(
         "
