@@ -28,7 +28,7 @@ fn inputs_are_read_in_place_and_outputs_are_handed_on() {
         let output = outputs[0].as_ref().unwrap();
         assert_eq!(values(output), [LIMIT as f32]);
     }
-    let error = run(relu.as_ref(), &[large]).err().expect("refused");
+    let error = run(relu.as_ref(), &[large]).expect_err("refused");
     assert_eq!(error.status, Status::NoMemory, "{error}");
     assert_eq!(figure("torch_memory"), before);
 
