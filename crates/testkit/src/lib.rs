@@ -5,6 +5,7 @@
 
 pub mod conformance;
 mod library;
+pub mod short;
 mod values;
 
 pub use library::{built_library, own_copy};

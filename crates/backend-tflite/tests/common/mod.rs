@@ -12,15 +12,14 @@
 
 pub mod fixture;
 
+#[allow(unused_imports, reason = "each test binary uses its own part")]
+pub use redisai_testkit::short::{floats, ints, request, run, run_id, tensor, values};
+
 use redisai_backend_abi::{Host, InitOptions, RaiBytes, RaiHost, SYSTEM};
-use redisai_core::{
-    AlignedBytes, Backend, BackendError, Buffer, DType, Device, LoadKind, LoadRequest, LoadedModel,
-    Run, RunOutput, Shape, Tensor,
-};
+use redisai_core::{BackendError, LoadedModel};
 use redisai_tflite::TfLiteBackend;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 
 /// Path of `libLiteRt.so`.
@@ -108,13 +107,7 @@ pub fn fixture(name: &str) -> Vec<u8> {
 
 /// Loads a model of these bytes on a device.
 pub fn load_on(device: &str, blob: Vec<u8>) -> Result<Arc<dyn LoadedModel>, BackendError> {
-    let blob: Arc<dyn Buffer> = Arc::new(blob);
-    backend().load(&LoadRequest {
-        kind: LoadKind::Model,
-        blob: &blob,
-        device: &Device::lenient(device.as_bytes()),
-        options: Vec::new(),
-    })
+    redisai_testkit::short::load_on(backend(), device, blob)
 }
 
 /// Loads a model of these bytes.
@@ -125,63 +118,4 @@ pub fn load(blob: Vec<u8>) -> Result<Arc<dyn LoadedModel>, BackendError> {
 /// Loads a fixture that is a good model.
 pub fn model(name: &str) -> Arc<dyn LoadedModel> {
     load(fixture(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
-}
-
-/// A number for a run, never twice.
-pub fn run_id() -> u64 {
-    static NEXT: AtomicU64 = AtomicU64::new(1);
-    NEXT.fetch_add(1, Ordering::Relaxed)
-}
-
-/// A run of `inputs`.
-pub fn request(inputs: &[Arc<Tensor>], outputs: usize) -> Run<'_> {
-    Run {
-        id: run_id(),
-        deadline: 0,
-        call_context: 0,
-        function: b"",
-        inputs,
-        outputs,
-        keys: &[],
-        args: &[],
-    }
-}
-
-/// Runs a model that has as many outputs as it says.
-pub fn run(model: &dyn LoadedModel, inputs: &[Arc<Tensor>]) -> Result<RunOutput, BackendError> {
-    let outputs = model.signature().functions[0].outputs.len();
-    model.run(&request(inputs, outputs))
-}
-
-/// A tensor of these bytes.
-pub fn tensor(dtype: DType, dims: &[i64], bytes: &[u8]) -> Arc<Tensor> {
-    let data = AlignedBytes::copy_of(bytes);
-    Arc::new(Tensor::new(dtype, Shape::new(dims).unwrap(), Box::new(data)).unwrap())
-}
-
-/// A FLOAT tensor.
-pub fn floats(dims: &[i64], values: &[f32]) -> Arc<Tensor> {
-    let bytes: Vec<u8> = values
-        .iter()
-        .flat_map(|value| value.to_ne_bytes())
-        .collect();
-    tensor(DType::Float, dims, &bytes)
-}
-
-/// An INT64 tensor.
-pub fn ints(dims: &[i64], values: &[i64]) -> Arc<Tensor> {
-    let bytes: Vec<u8> = values
-        .iter()
-        .flat_map(|value| value.to_ne_bytes())
-        .collect();
-    tensor(DType::Int64, dims, &bytes)
-}
-
-/// The values of a FLOAT tensor.
-pub fn values(tensor: &Tensor) -> Vec<f32> {
-    assert_eq!(tensor.dtype(), DType::Float);
-    let chunks = tensor.bytes().chunks_exact(4);
-    chunks
-        .map(|chunk| f32::from_ne_bytes(chunk.try_into().unwrap()))
-        .collect()
 }

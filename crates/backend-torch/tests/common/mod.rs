@@ -13,15 +13,16 @@
 pub mod archive;
 pub mod fixture;
 
+#[allow(unused_imports, reason = "each test binary uses its own part")]
+pub use redisai_testkit::short::{floats, request, run, run_id, tensor, values};
+
 use redisai_backend_abi::{Host, InitOptions, RaiBytes, RaiHost, SYSTEM};
 use redisai_core::{
-    AlignedBytes, Backend, BackendError, Buffer, DType, Device, LoadKind, LoadRequest, LoadedModel,
-    Run, RunOutput, Shape, Tensor,
+    Backend, BackendError, Buffer, Device, LoadKind, LoadRequest, LoadedModel, RunOutput, Tensor,
 };
 use redisai_torch::TorchBackend;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 
 /// The folder `torch`.
@@ -154,32 +155,6 @@ pub fn script(source: &str, entry_points: &[&str]) -> Result<Arc<dyn LoadedModel
     build(LoadKind::Script, "CPU", source.into(), &options)
 }
 
-/// A number for a run, never twice.
-pub fn run_id() -> u64 {
-    static NEXT: AtomicU64 = AtomicU64::new(1);
-    NEXT.fetch_add(1, Ordering::Relaxed)
-}
-
-/// A run of `inputs`.
-pub fn request(inputs: &[Arc<Tensor>], outputs: usize) -> Run<'_> {
-    Run {
-        id: run_id(),
-        deadline: 0,
-        call_context: 0,
-        function: b"",
-        inputs,
-        outputs,
-        keys: &[],
-        args: &[],
-    }
-}
-
-/// Runs a model that has as many outputs as it says.
-pub fn run(model: &dyn LoadedModel, inputs: &[Arc<Tensor>]) -> Result<RunOutput, BackendError> {
-    let outputs = model.signature().functions[0].outputs.len();
-    model.run(&request(inputs, outputs))
-}
-
 /// Runs a function of a script.
 pub fn call(
     script: &dyn LoadedModel,
@@ -192,30 +167,6 @@ pub fn call(
     script.run(&run)
 }
 
-/// A tensor of these bytes.
-pub fn tensor(dtype: DType, dims: &[i64], bytes: &[u8]) -> Arc<Tensor> {
-    let data = AlignedBytes::copy_of(bytes);
-    Arc::new(Tensor::new(dtype, Shape::new(dims).unwrap(), Box::new(data)).unwrap())
-}
-
-/// A FLOAT tensor.
-pub fn floats(dims: &[i64], values: &[f32]) -> Arc<Tensor> {
-    let bytes: Vec<u8> = values
-        .iter()
-        .flat_map(|value| value.to_ne_bytes())
-        .collect();
-    tensor(DType::Float, dims, &bytes)
-}
-
-/// The values of a FLOAT tensor.
-pub fn values(tensor: &Tensor) -> Vec<f32> {
-    assert_eq!(tensor.dtype(), DType::Float);
-    let chunks = tensor.bytes().chunks_exact(4);
-    chunks
-        .map(|chunk| f32::from_ne_bytes(chunk.try_into().unwrap()))
-        .collect()
-}
-
 /// The one output's values.
 pub fn value(outputs: &RunOutput) -> Vec<f32> {
     assert_eq!(outputs.len(), 1);
@@ -224,10 +175,5 @@ pub fn value(outputs: &RunOutput) -> Vec<f32> {
 
 /// A figure of the backend.
 pub fn figure(name: &str) -> u64 {
-    let figures = backend().figures();
-    let found = figures
-        .iter()
-        .find(|pair| pair.0 == name)
-        .expect("the figure");
-    found.1.parse().expect("a number")
+    redisai_testkit::short::figure(backend(), name)
 }
