@@ -5,8 +5,6 @@ import pytest
 import redisai_rs as rai
 from onnx_models import model, node, value
 
-torch = pytest.importorskip("torch")
-
 SOURCE = """
 def halve(tensors: List[Tensor], keys: List[str], args: List[str]):
     return tensors[0] / 2

@@ -9,6 +9,7 @@ import weakref
 import numpy as np
 import pytest
 import redisai_rs as rai
+import torch
 
 
 def address(array):
@@ -27,7 +28,6 @@ def test_an_array_goes_in_and_out_in_place():
 
 
 def test_a_tensor_of_torch_goes_in_and_out_in_place():
-    torch = pytest.importorskip("torch")
     x = torch.arange(12, dtype=torch.float32).reshape(3, 4)
     assert address(rai.Tensor(x).numpy()) == x.data_ptr()
     bits = torch.ones(3, dtype=torch.bfloat16)

@@ -67,6 +67,14 @@ def test_a_timeout_in_a_pause(held, at, pending):
     held.client_unpause()
 
 
+def test_a_timeout_of_a_dag_in_a_pause(held, at, pending):
+    words = ("LOAD", 1, "x", "PERSIST", 1, "z", "TIMEOUT", 20)
+    queued = pending("AI.DAGEXECUTE", *words, "|>", *run("m", ["x"], ["z"]))
+    held.execute_command("CLIENT", "PAUSE", 3_600_000, "WRITE")
+    assert queued.reply() == b"TIMEDOUT"
+    held.client_unpause()
+
+
 @pytest.mark.parametrize("timeout", [-1, 0, "x", "", "1e400", 2**64])
 def test_a_timeout_that_is_none(held, pending, timeout):
     store(held, "m", "identity")

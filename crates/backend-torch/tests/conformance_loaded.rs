@@ -2,62 +2,28 @@
 
 mod common;
 
-use redisai_backend_loader::{Environment, LoadError, Loader, LoaderConfig};
-use redisai_core::{Backend, BackendKind, HostServices, LogLevel};
+use redisai_core::{Backend, BackendKind};
 use redisai_testkit::conformance::{Fixture, load, run};
-use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use redisai_testkit::door;
+use std::sync::Arc;
 
-/// Keeps the log.
-#[derive(Default)]
-struct Door(Mutex<Vec<(LogLevel, String)>>);
-
-impl HostServices for Door {
-    fn log(&self, level: LogLevel, text: &str) {
-        self.0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .push((level, text.to_owned()));
-    }
-}
-
-fn open(library: &Path, python: PathBuf, door: &Arc<Door>) -> Result<Arc<dyn Backend>, LoadError> {
-    common::shim();
-    let config = LoaderConfig {
-        module: None,
-        backends_path: None,
-        python: Some(python),
-        environment: Environment::default(),
-        test_backends: false,
-        options: vec![("intra_op_threads".to_owned(), b"2".to_vec())],
-        services: Arc::clone(door) as Arc<dyn HostServices>,
-    };
-    Loader::new(config).open(BackendKind::Torch, Some(library))
-}
-
-/// The site-packages of the torch under test: the loader finds the library in it by itself.
-fn site_packages() -> PathBuf {
-    let torch = common::torch();
-    torch.parent().expect("…/site-packages/torch").to_owned()
-}
+const PACKAGE: &str = "redisai-backend-torch";
 
 fn loaded() -> Arc<dyn Backend> {
-    let library = redisai_testkit::built_library("redisai-backend-torch");
-    open(&library, site_packages(), &Arc::default()).expect("the backend loads")
+    common::shim();
+    let torch = common::torch();
+    let site_packages = torch.parent().expect("…/site-packages/torch");
+    door::loaded(BackendKind::Torch, PACKAGE, site_packages)
 }
 
 redisai_testkit::conformance_tests!(loaded(), common::fixture::Torch);
 
 #[test]
 fn a_missing_framework_is_said_in_words() {
-    let library = redisai_testkit::built_library("redisai-backend-torch");
-    let empty = std::env::temp_dir();
-    let copy = redisai_testkit::own_copy(&library);
-    let error = open(&copy, empty, &Arc::default()).err().expect("refused");
-    std::fs::remove_file(&copy).unwrap();
-    assert!(
-        error.text.contains("pip install 'redisai-rs[torch]'"),
-        "{error}"
+    door::says_what_is_missing(
+        BackendKind::Torch,
+        PACKAGE,
+        "pip install 'redisai-rs[torch]'",
     );
 }
 

@@ -13,6 +13,10 @@ use std::os::raw::{c_int, c_void};
 
 /// What is done on the main thread when a blocked command has finished.
 pub(crate) trait Finish: Send + 'static {
+    /// Whether there are effects: those wait until the server may write, anything else is told at
+    /// once.
+    fn stores(&self) -> bool;
+
     /// Applies the effects and replies, in one turn.
     fn reply(&mut self, ctx: Ctx<'_>);
 
@@ -86,14 +90,13 @@ impl<F: Finish> Waiting<F> {
     /// Ends the wait; any thread. The main thread then calls [`Finish::reply`], or
     /// [`Finish::gone`], and drops `finish`.
     pub(crate) fn finish(self, finish: F) {
+        let stores = finish.stores();
         let data = self.delivery(finish);
-        park::deliver(self.client, data);
-    }
-
-    /// The same for what stores nothing: there is no need to wait until the server may write.
-    pub(crate) fn finish_unparked(self, finish: F) {
-        let data = self.delivery(finish);
-        self.client.unblock(data);
+        if stores {
+            park::deliver(self.client, data);
+        } else {
+            self.client.unblock(data);
+        }
     }
 
     fn delivery(&self, finish: F) -> *mut c_void {

@@ -3,10 +3,16 @@
 
 #![forbid(unsafe_code)]
 
+pub mod cases;
 pub mod conformance;
+pub mod door;
 mod library;
+mod logging;
 pub mod short;
 mod values;
+
+/// What [`logging_host!`] needs.
+pub use redisai_backend_abi as abi;
 
 pub use library::{built_library, own_copy};
 pub use values::{CountedBytes, OffsetBytes, sample, strings_sample};

@@ -16,12 +16,12 @@ pub mod graph;
 #[allow(unused_imports, reason = "each test binary uses its own part")]
 pub use redisai_testkit::short::{floats, ints, request, run, run_id, tensor, values};
 
-use redisai_backend_abi::{Host, InitOptions, RaiBytes, RaiHost, SYSTEM};
+use redisai_backend_abi::{Host, InitOptions};
 use redisai_core::{BackendError, LoadedModel};
 use redisai_tensorflow::TensorFlowBackend;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, OnceLock};
 
 /// Path of `libtensorflow_cc.so.2`.
 pub fn library() -> PathBuf {
@@ -71,32 +71,7 @@ pub fn backend() -> &'static TensorFlowBackend {
     backend_with(logging_host(), &[])
 }
 
-static LOG: Mutex<Vec<(i32, String)>> = Mutex::new(Vec::new());
-
-/// Lines logged so far that hold `part`: level and text.
-pub fn logged(part: &str) -> Vec<(i32, String)> {
-    let log = LOG.lock().unwrap();
-    log.iter()
-        .filter(|line| line.1.contains(part))
-        .cloned()
-        .collect()
-}
-
-unsafe extern "C" fn keep_log(_: *const RaiHost, level: i32, text: RaiBytes) {
-    // SAFETY: valid during the call, says the ABI.
-    let text = String::from_utf8_lossy(unsafe { text.as_slice() }).into_owned();
-    LOG.lock().unwrap().push((level, text));
-}
-
-/// The system host, its log kept.
-pub fn logging_host() -> Host {
-    static TABLE: RaiHost = RaiHost {
-        log: Some(keep_log),
-        ..SYSTEM
-    };
-    // SAFETY: a whole table that lives for ever.
-    unsafe { Host::from_raw(&raw const TABLE) }.expect("a table of this version")
-}
+redisai_testkit::logging_host!();
 
 /// Bytes of a fixture.
 pub fn fixture(name: &str) -> Vec<u8> {

@@ -16,14 +16,14 @@ pub mod fixture;
 #[allow(unused_imports, reason = "each test binary uses its own part")]
 pub use redisai_testkit::short::{floats, request, run, run_id, tensor, values};
 
-use redisai_backend_abi::{Host, InitOptions, RaiBytes, RaiHost, SYSTEM};
+use redisai_backend_abi::{Host, InitOptions};
 use redisai_core::{
     Backend, BackendError, Buffer, Device, LoadKind, LoadRequest, LoadedModel, RunOutput, Tensor,
 };
 use redisai_torch::TorchBackend;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, OnceLock};
 
 /// The folder `torch`.
 pub fn torch() -> PathBuf {
@@ -93,32 +93,7 @@ pub fn backend() -> &'static TorchBackend {
     backend_with(logging_host(), &[("intra_op_threads", "2")])
 }
 
-static LOG: Mutex<Vec<(i32, String)>> = Mutex::new(Vec::new());
-
-/// Lines logged so far that hold `part`: level and text.
-pub fn logged(part: &str) -> Vec<(i32, String)> {
-    let log = LOG.lock().unwrap();
-    log.iter()
-        .filter(|line| line.1.contains(part))
-        .cloned()
-        .collect()
-}
-
-unsafe extern "C" fn keep_log(_: *const RaiHost, level: i32, text: RaiBytes) {
-    // SAFETY: valid during the call, says the ABI.
-    let text = String::from_utf8_lossy(unsafe { text.as_slice() }).into_owned();
-    LOG.lock().unwrap().push((level, text));
-}
-
-/// The system host, its log kept.
-pub fn logging_host() -> Host {
-    static TABLE: RaiHost = RaiHost {
-        log: Some(keep_log),
-        ..SYSTEM
-    };
-    // SAFETY: a whole table that lives for ever.
-    unsafe { Host::from_raw(&raw const TABLE) }.expect("a table of this version")
-}
+redisai_testkit::logging_host!();
 
 /// Builds a session of these bytes.
 pub fn build(

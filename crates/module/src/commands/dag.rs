@@ -161,13 +161,7 @@ fn submit(request: DagRequest, mut plan: Plan, waiting: Waiting<DagEnd>) {
     let completion = Box::new(move |outcome: DagOutcome| {
         drop(plan.caller.take());
         let result = plan.in_server_memory(outcome);
-        let has_effects = !plan.keys.is_empty();
-        let end = DagEnd { plan, result };
-        if has_effects {
-            waiting.finish(end);
-        } else {
-            waiting.finish_unparked(end);
-        }
+        waiting.finish(DagEnd { plan, result });
     });
     let handle = state().engine.submit_dag(request, completion);
     if !may_write {
@@ -217,10 +211,15 @@ impl Plan {
         End::Done(result)
     }
 
+    /// Whether there is something to persist.
+    fn stores(&self, result: &DagResult) -> bool {
+        succeeded(result) && !self.keys.is_empty()
+    }
+
     /// Persists if nothing failed, then replies. An error is the reply, and nothing is stored then.
     fn apply(&self, ctx: Ctx<'_>, result: &DagResult) -> Result<(), Error> {
         let tensor = |slot: usize| result.slots.get(slot).and_then(Option::as_ref);
-        if succeeded(result) && !self.keys.is_empty() {
+        if self.stores(result) {
             let outputs: RunOutput = self
                 .slots
                 .iter()
@@ -264,6 +263,10 @@ struct DagEnd {
 }
 
 impl Finish for DagEnd {
+    fn stores(&self) -> bool {
+        matches!(&self.result, End::Done(result) if self.plan.stores(result))
+    }
+
     fn reply(&mut self, ctx: Ctx<'_>) {
         match &self.result {
             End::Done(result) => {

@@ -44,6 +44,10 @@ struct GetEnd {
 }
 
 impl Finish for GetEnd {
+    fn stores(&self) -> bool {
+        false
+    }
+
     fn reply(&mut self, ctx: Ctx<'_>) {
         reply(ctx, self.options, &self.model);
     }

@@ -107,18 +107,11 @@ pub(super) fn submit(
     let client = waiting.id();
     let completion = Box::new(move |outcome: Outcome, inputs: Inputs| {
         drop(caller);
-        let outcome = in_server_memory(outcome);
-        let stores = matches!(outcome, Outcome::Done(Ok(_))) && !keys.is_empty();
-        let end = RunEnd {
+        waiting.finish(RunEnd {
             keys,
             inputs,
-            outcome: Some(outcome),
-        };
-        if stores {
-            waiting.finish(end);
-        } else {
-            waiting.finish_unparked(end);
-        }
+            outcome: Some(in_server_memory(outcome)),
+        });
     });
     match state().engine.submit(request, completion) {
         Ok(_) if may_write => {}
@@ -166,6 +159,10 @@ struct RunEnd {
 }
 
 impl Finish for RunEnd {
+    fn stores(&self) -> bool {
+        matches!(self.outcome, Some(Outcome::Done(Ok(_)))) && !self.keys.is_empty()
+    }
+
     fn reply(&mut self, ctx: Ctx<'_>) {
         self.inputs.clear();
         match self.outcome.take() {

@@ -92,16 +92,10 @@ pub(super) fn begin(
     state().engine.build(
         &model,
         Box::new(move |built| {
-            let stores = built.is_ok();
-            let end = StoreEnd {
+            waiting.finish(StoreEnd {
                 effect: Some(effect),
                 built,
-            };
-            if stores {
-                waiting.finish(end);
-            } else {
-                waiting.finish_unparked(end);
-            }
+            });
         }),
     );
     Ok(())
@@ -154,6 +148,10 @@ struct StoreEnd {
 }
 
 impl Finish for StoreEnd {
+    fn stores(&self) -> bool {
+        self.built.is_ok()
+    }
+
     fn reply(&mut self, ctx: Ctx<'_>) {
         let Some(effect) = self.effect.take() else {
             return;

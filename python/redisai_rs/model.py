@@ -1,0 +1,238 @@
+"""Models and scripts of an engine."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import namedtuple
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from redisai_rs import _core
+from redisai_rs.exceptions import InputError
+from redisai_rs.run import Done, Result, Run, Value, as_bytes, submitted
+
+
+class _Outputs:
+    """Gives several outputs the model's names."""
+
+    def __init__(self, names: Sequence[str]):
+        self.kind: Any = None
+        if len(names) > 1:
+            # Names that Python does not allow become their positions: _0, _1, …
+            self.kind = namedtuple("Outputs", names, rename=True)  # type: ignore[misc]
+
+    def __call__(self, result: Result) -> Result:
+        if type(result) is not list:  # one output
+            return result
+        if self.kind is not None and len(result) == len(self.kind._fields):
+            return self.kind(*result)
+        return tuple(result)
+
+
+class Model:
+    """A model that was loaded; made by `Engine.load`.
+
+    It may be run from any number of threads at a time.
+    """
+
+    __slots__ = ("_batches", "_core", "_names", "_outputs", "_run")
+
+    def __init__(self, core: _core.Model):
+        self._core = core
+        self._run = core.run
+        self._batches = core.batches
+        self._names = tuple(value["name"] for value in self._values("inputs"))
+        self._outputs = _Outputs(self.outputs)
+
+    def run(
+        self,
+        *inputs: Value,
+        outputs: int | None = None,
+        timeout: float | None = None,
+        **named: Value,
+    ) -> Result:
+        """Runs the model and waits for its result, without the GIL.
+
+        A model without `batch_size` runs on the calling thread; with it, or with a `timeout`, the
+        run is queued.
+
+        Parameters
+        ----------
+        *inputs, **named
+            The inputs, by position or by the model's names for them; a `dict` as the only one has
+            them by names that Python does not allow.
+        outputs
+            How many outputs there are, where the model does not say.
+        timeout
+            Seconds; afterwards `redisai_rs.TimeoutError`.
+
+        Returns
+        -------
+        An array; a named tuple of arrays in the model's order where it has several outputs; `None`
+        in place of an output that is no tensor.
+        """
+        if named or (len(inputs) == 1 and isinstance(inputs[0], dict)):
+            inputs = self._in_order(inputs, named)
+        if self._batches or timeout is not None:
+            return self._submit(inputs, outputs, timeout).result()
+        result = self._run(inputs, outputs)
+        return self._outputs(result) if type(result) is list else result
+
+    def submit(
+        self,
+        *inputs: Value,
+        outputs: int | None = None,
+        timeout: float | None = None,
+        **named: Value,
+    ) -> Run:
+        """Queues a run, as `run`, and gives a `Future` of its result.
+
+        Raises `redisai_rs.QueueFullError` where the queue is full.
+        """
+        return self._submit(self._in_order(inputs, named), outputs, timeout)
+
+    async def run_async(
+        self,
+        *inputs: Value,
+        outputs: int | None = None,
+        timeout: float | None = None,
+        **named: Value,
+    ) -> Result:
+        """As `run`, for `asyncio`: the event loop goes on meanwhile."""
+        run = self._submit(self._in_order(inputs, named), outputs, timeout)
+        return await asyncio.wrap_future(run)
+
+    @property
+    def backend(self) -> str:
+        """`ONNX`, `TORCH`, `TF` or `TFLITE`."""
+        return self._core.backend
+
+    @property
+    def device(self) -> str:
+        """The device, as it was given."""
+        return self._core.device
+
+    @property
+    def inputs(self) -> list[str]:
+        """The model's names of its inputs, in order."""
+        return list(self._names)
+
+    @property
+    def outputs(self) -> list[str]:
+        """The model's names of its outputs, in order."""
+        return [value["name"] for value in self._values("outputs")]
+
+    def stats(self) -> dict[str, Any]:
+        """Counters since the model was loaded or `reset_stats`.
+
+        `calls`, `errors`, `samples` (dimension 0 of the first output, summed), `duration_us`
+        (inside the backend), `batches` (runs that served several requests), `late` (results after
+        their deadline), `queued_us` and `ran_us` (percentiles, in microseconds).
+        """
+        return self._core.stats()
+
+    def reset_stats(self) -> None:
+        """Sets all counters back to zero."""
+        self._core.reset_stats()
+
+    def __repr__(self) -> str:
+        return f"<redisai_rs.Model {self.backend} on {self.device}>"
+
+    def _values(self, which: str) -> list[dict[str, Any]]:
+        functions = self._core.functions
+        return functions[0][which] if functions else []
+
+    def _submit(self, inputs: tuple[Value, ...], outputs: int | None, timeout: float | None) -> Run:
+        def take(done: Done) -> _core.Job:
+            return self._core.submit(inputs, done, outputs=outputs, timeout=timeout)
+
+        return submitted(take, self._outputs)
+
+    def _in_order(self, inputs: tuple[Value, ...], named: Mapping[str, Value]) -> tuple[Value, ...]:
+        """Inputs by position, then those by name."""
+        if len(inputs) == 1 and isinstance(inputs[0], dict):
+            named, inputs = {**inputs[0], **named}, ()
+        if not named:
+            return inputs
+        rest = self._names[len(inputs) :]
+        unknown = [name for name in named if name not in rest]
+        missing = [name for name in rest if name not in named]
+        if unknown or missing:
+            what = f"no input {unknown[0]!r}" if unknown else f"input {missing[0]!r} is missing"
+            raise InputError(f"{what}: the model's inputs are {', '.join(self._names)}")
+        return (*inputs, *(named[name] for name in rest))
+
+
+class Script:
+    """A TorchScript source that was compiled; made by `Engine.script`."""
+
+    __slots__ = ("_core", "entry_points")
+
+    def __init__(self, core: _core.Model, entry_points: Sequence[str]):
+        self._core = core
+        self.entry_points = tuple(entry_points)
+        """Functions that `run` calls."""
+
+    def run(
+        self,
+        function: str,
+        *inputs: Value,
+        keys: Sequence[str | bytes] = (),
+        args: Sequence[str | bytes] = (),
+        outputs: int = 1,
+        timeout: float | None = None,
+    ) -> Result:
+        """Runs a function and waits for its result, without the GIL.
+
+        Parameters
+        ----------
+        function
+            One of `entry_points`.
+        *inputs
+            Its tensors, in order.
+        keys, args
+            What it gets as its lists of strings.
+        outputs
+            How many tensors it returns.
+        timeout
+            Seconds; afterwards `redisai_rs.TimeoutError`.
+        """
+        if timeout is not None:
+            run = self.submit(
+                function, *inputs, keys=keys, args=args, outputs=outputs, timeout=timeout
+            )
+            return run.result()
+        words = as_bytes(keys), as_bytes(args)
+        return _tupled(self._core.run_function(function, inputs, outputs, *words))
+
+    def submit(
+        self,
+        function: str,
+        *inputs: Value,
+        keys: Sequence[str | bytes] = (),
+        args: Sequence[str | bytes] = (),
+        outputs: int = 1,
+        timeout: float | None = None,
+    ) -> Run:
+        """Queues a run, as `run`, and gives a `Future` of its result."""
+
+        def take(done: Done) -> _core.Job:
+            return self._core.submit(
+                inputs,
+                done,
+                outputs=outputs,
+                timeout=timeout,
+                function=function,
+                keys=as_bytes(keys),
+                args=as_bytes(args),
+            )
+
+        return submitted(take, _tupled)
+
+    def stats(self) -> dict[str, Any]:
+        """Counters, as `Model.stats`."""
+        return self._core.stats()
+
+
+def _tupled(result: Result) -> Result:
+    return tuple(result) if type(result) is list else result
