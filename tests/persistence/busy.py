@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import io
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,13 +20,15 @@ class Kind:
 
     name: str
     blob: bytes
+    weights: np.ndarray = field(default_factory=lambda: WEIGHTS)
 
     def store(self, key: str, tag: object) -> list[Any]:
         """The command that stores it."""
         if self.name == "script":
             words = ["ENTRY_POINTS", 1, "linear", "SOURCE", self.blob]
             return ["AI.SCRIPTSTORE", key, "CPU", "TAG", tag, *words]
-        return ["AI.MODELSTORE", key, self.name, "CPU", "TAG", tag, "BLOB", self.blob]
+        names = ["INPUTS", 1, "x", "OUTPUTS", 1, "y"] if self.name == "TF" else []
+        return ["AI.MODELSTORE", key, self.name, "CPU", "TAG", tag, *names, "BLOB", self.blob]
 
     def run(self, key: str, x: str, y: str) -> list[Any]:
         """The command that runs it; good in a DAG too."""
@@ -39,7 +42,7 @@ class Kind:
         one, two = get(client, y), get(client, z)
         np.testing.assert_array_equal(one, two)
         # All elements of an input are the same: so is what one run made of it.
-        expected = np.full((1, 3), one[0, 0] / WEIGHTS[:, 0].sum()) @ WEIGHTS
+        expected = np.full((1, 3), one[0, 0] / self.weights[:, 0].sum()) @ self.weights
         np.testing.assert_allclose(one, expected, rtol=1e-5)
 
 
@@ -57,6 +60,17 @@ def traced() -> bytes:
     return file.getvalue()
 
 
+def graph() -> bytes:
+    """A GraphDef."""
+    import tensorflow as tf  # noqa: PLC0415 (its import takes seconds)
+
+    with tf.Graph().as_default() as made:
+        x = tf.compat.v1.placeholder(tf.float32, [None, 3], name="x")
+        tf.matmul(x, tf.constant(WEIGHTS), name="y")
+    return made.as_graph_def().SerializeToString()
+
+
+TFLITE = Path(__file__).resolve().parents[2] / "crates" / "backend-tflite" / "tests" / "data"
 SOURCE = b"""
 def linear(tensors: List[Tensor], keys: List[str], args: List[str]):
     weights = torch.arange(12, dtype=torch.float32).reshape(3, 4)
@@ -65,5 +79,9 @@ def linear(tensors: List[Tensor], keys: List[str], args: List[str]):
 KINDS = {
     "onnx": lambda: Kind("ONNX", linear()),
     "torch": lambda: Kind("TORCH", traced()),
+    "tf": lambda: Kind("TF", graph()),
+    "tflite": lambda: Kind(
+        "TFLITE", (TFLITE / "identity_float.tflite").read_bytes(), np.eye(3, dtype=np.float32)
+    ),
     "script": lambda: Kind("script", SOURCE),
 }
