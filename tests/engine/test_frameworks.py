@@ -74,6 +74,12 @@ def test_imports_before_and_after(process, order):
     assert (done.returncode, done.stderr) == (0, "")
 
 
+def test_torch_whose_threads_are_set_already(process):
+    program = PROGRAM.replace("steps =", "import torch as t; t.set_num_interop_threads(2)\nsteps =")
+    done = process("torch ours_torch", program)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 SECOND = """
 import ctypes, shutil, sys
 import redisai_rs as rai

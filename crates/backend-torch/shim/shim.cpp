@@ -19,7 +19,11 @@ int setup(const rts_setup *setup, rts_text *error) noexcept {
     c10::SetCPUAllocator(&allocator, 255);
     torch::jit::setPrintHandler(redisai::print_to_host);
     at::set_num_threads(setup->intra_op_threads);
-    at::set_num_interop_threads(setup->inter_op_threads);
+    try {
+      at::set_num_interop_threads(setup->inter_op_threads);
+    } catch (const c10::Error &) {
+      // Whoever shares the process has set it or used these threads: the number stays.
+    }
     redisai::add_stop_operator();
     redisai::add_server_operators();
     for (size_t i = 0; i < setup->n_forbidden; i++) {
