@@ -1,12 +1,15 @@
 """Packages of AOTInductor (`.pt2`): machine code, which runs only where the operator allows it."""
 
-import io
+import subprocess
+import sys
 import warnings
 from pathlib import Path
 
 import numpy as np
 import pytest
 import redis
+from backends import packages
+from backends.packages import ROWS, example, two
 from backends.torch_values import get, put, say
 from redisai_rs.testing import Server, wait_until
 
@@ -16,58 +19,28 @@ with warnings.catch_warnings():
 
 ALLOWED = ["ALLOW_NATIVE_MODELS", "yes"]
 REFUSAL = "which is machine code: load the module with ALLOW_NATIVE_MODELS yes"
-ROWS = 64
-"""The most rows that the package takes."""
-
-
-class Two(torch.nn.Module):
-    """Two inputs of as many rows; out come a sum, a weight for each row, an input."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.linear = torch.nn.Linear(8, 4)
-
-    def forward(
-        self, x: torch.Tensor, counts: torch.Tensor
-    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        x.add_(1)
-        bias = self.linear.bias.expand(x.shape[0], 4)
-        return torch.relu(self.linear(x)) + counts.float(), bias, counts
-
-
-class Kept(torch.nn.Module):
-    """Gives its weight as it lies, and a sum."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.weight = torch.nn.Parameter(torch.arange(6.0).reshape(2, 3))
-
-    def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        return self.weight, self.weight + x
-
-
-def example(rows: int) -> tuple[torch.Tensor, torch.Tensor]:
-    torch.manual_seed(rows)
-    return torch.randn(rows, 8), torch.arange(rows * 4).reshape(rows, 4)
 
 
 @pytest.fixture(scope="module")
 def model() -> torch.nn.Module:
-    torch.manual_seed(7)
-    return Two().eval()
+    return two()
 
 
 @pytest.fixture(scope="module")
-def exported(model) -> torch.export.ExportedProgram:
-    rows = torch.export.Dim("rows", max=ROWS)
-    return torch.export.export(model, example(3), dynamic_shapes=({0: rows}, {0: rows}))
+def folder(tmp_path_factory) -> Path:
+    """The packages, made in a process of its own: torch's compiler brings an LLVM of its own along,
+    which aborts in a process that has imported TensorFlow."""
+    folder = tmp_path_factory.mktemp("packages")
+    done = subprocess.run(
+        [sys.executable, packages.__file__, folder], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return folder
 
 
 @pytest.fixture(scope="module")
-def package(exported, tmp_path_factory) -> bytes:
-    path = tmp_path_factory.mktemp("package") / "model.pt2"
-    torch._inductor.aoti_compile_and_package(exported, package_path=str(path))
-    return path.read_bytes()
+def package(folder) -> bytes:
+    return (folder / "model.pt2").read_bytes()
 
 
 @pytest.fixture
@@ -135,12 +108,10 @@ def test_rows_of_several_clients_join(allowed, client, model):
         np.testing.assert_allclose(get(client, f"y{number}"), expected, rtol=1e-4, atol=1e-6)
 
 
-def test_a_weight_that_is_given_as_it_lies_is_copied(allowed, tmp_path):
-    program = torch.export.export(Kept().eval(), (torch.ones(2, 3),))
-    path = tmp_path / "kept.pt2"
-    torch._inductor.aoti_compile_and_package(program, package_path=str(path))
+def test_a_weight_that_is_given_as_it_lies_is_copied(allowed, folder):
     client = allowed.client()
-    say(client, "AI.MODELSTORE", "k", "TORCH", "CPU", "BLOB", path.read_bytes())
+    blob = (folder / "kept.pt2").read_bytes()
+    say(client, "AI.MODELSTORE", "k", "TORCH", "CPU", "BLOB", blob)
     put(client, "x", np.ones((2, 3)))
     words = ["AI.MODELEXECUTE", "k", "INPUTS", 1, "x", "OUTPUTS", 2, "weight", "sum"]
     for _ in range(2):
@@ -196,7 +167,7 @@ def test_a_deleted_package_leaves_no_file(client, allowed):
     wait_until(lambda: not Path(files[0]).exists())
 
 
-def test_without_the_option_it_is_refused(make_server, package, exported):
+def test_without_the_option_it_is_refused(make_server, package):
     server = make_server()
     client = server.client()
     with pytest.raises(redis.ResponseError, match=REFUSAL):
@@ -228,11 +199,10 @@ def test_the_gate_holds_however_the_definition_came(make_server, client, package
     assert say(client, "AI.MODELEXECUTE", "n", *words) == b"OK"
 
 
-def test_a_program_that_is_not_compiled_is_told(client, exported):
-    file = io.BytesIO()
-    torch.export.save(exported, file)
+def test_a_program_that_is_not_compiled_is_told(client, folder):
+    blob = (folder / "program.pt2").read_bytes()
     with pytest.raises(redis.ResponseError, match="aoti_compile_and_package"):
-        say(client, "AI.MODELSTORE", "n", "TORCH", "CPU", "BLOB", file.getvalue())
+        say(client, "AI.MODELSTORE", "n", "TORCH", "CPU", "BLOB", blob)
 
 
 def test_a_package_without_its_source_is_refused(client, package):
