@@ -86,7 +86,8 @@ class Engine:
         Parameters
         ----------
         source
-            A path, the model's bytes (`bytes` are kept in place), or a file object.
+            A path (of a SavedModel: its directory), the model's bytes (`bytes` are kept in place),
+            or a file object.
         backend
             `ONNX`, `TORCH`, `TF` or `TFLITE`; left out, the content says it.
         device
@@ -180,9 +181,7 @@ def _read(source: Any) -> Any:
     if isinstance(source, str | os.PathLike):
         path = Path(source)
         if path.is_dir():
-            raise InvalidModelError(
-                f"{path} is a directory: pack a SavedModel as a .zip of it and load that"
-            )
+            return formats.pack_saved_model(path)
         try:
             return path.read_bytes()
         except OSError as error:

@@ -94,7 +94,7 @@ def test_where_a_model_comes_from(engine, tmp_path):
         (b"\x08\x08 garbage", {}, rai.InvalidModelError, "."),
         (b"PK\x03\x04 garbage", {}, rai.InvalidModelError, "archive is damaged"),
         ("nowhere.onnx", {}, rai.InvalidModelError, "No such file"),
-        (".", {}, rai.InvalidModelError, "is a directory"),
+        (".", {}, rai.InvalidModelError, "no directory of a SavedModel"),
         (io.StringIO("x"), {}, rai.InvalidModelError, "mode 'rb'"),
         (3, {}, rai.InvalidModelError, "int is no model"),
         (double(), {"backend": "JAX"}, ValueError, "JAX is no backend"),
