@@ -23,12 +23,17 @@ use std::sync::{Arc, Mutex};
 /// The most CPU time of a short run, in nanoseconds: less than what two hand-offs between threads
 /// can cost. CPU time, since a busy system puts a run of any length aside;
 const SHORT: u64 = 50_000;
-/// the most time of any kind, since a run may wait for something.
-const SHORT_IN_ALL: u64 = 1_000_000;
+/// One run in so many may be longer than that. On a virtual machine the kernel's interrupts, which
+/// count as the thread's CPU time, can make one run in fifty take 100 microseconds.
+const SHORT_BUT_ONE_IN: u32 = 10;
+/// The bound on the 99th percentile: so many nanoseconds of CPU time,
+const LONG: u64 = 250_000;
+/// and so many of any kind of time, since a run may wait for something.
+const LONG_IN_ALL: u64 = 1_000_000;
+/// One run in so many may be longer than that.
+const LONG_ONE_IN: u32 = 100;
 /// Runs with inputs of one kind before their times are believed.
 const ENOUGH: u32 = 128;
-/// One run in so many may be longer than that: this is the bound on the 99th percentile.
-const ONE_IN: u32 = 100;
 /// Counts are halved here: what was long ago fades.
 const FULL: u32 = 4_096;
 /// Kinds of inputs that are known of a model at one time.
@@ -61,16 +66,22 @@ struct Kinds {
 struct Kind {
     key: u64,
     runs: u32,
+    /// Those that were not short, the long ones among them.
+    slow: u32,
     long: u32,
 }
 
 impl Kinds {
     fn allow(&self, key: u64) -> bool {
         let kind = self.list.iter().find(|kind| kind.key == key);
-        kind.is_some_and(|kind| kind.runs >= ENOUGH && kind.long * ONE_IN <= kind.runs)
+        kind.is_some_and(|kind| {
+            kind.runs >= ENOUGH
+                && kind.slow * SHORT_BUT_ONE_IN <= kind.runs
+                && kind.long * LONG_ONE_IN <= kind.runs
+        })
     }
 
-    fn saw(&mut self, key: u64, short: bool) {
+    fn saw(&mut self, key: u64, took: Took) {
         let at = self.list.iter().position(|kind| kind.key == key);
         let at = at.unwrap_or_else(|| {
             self.next = (self.next + 1) % KINDS;
@@ -86,9 +97,12 @@ impl Kinds {
             };
         }
         kind.runs += 1;
-        kind.long += u32::from(!short);
+        let long = took.cpu > LONG || took.nanos > LONG_IN_ALL;
+        kind.slow += u32::from(long || took.cpu > SHORT);
+        kind.long += u32::from(long);
         if kind.runs >= FULL {
             kind.runs /= 2;
+            kind.slow /= 2;
             kind.long /= 2;
         }
     }
@@ -96,8 +110,7 @@ impl Kinds {
 
 impl Short {
     fn saw(&self, inputs: &Inputs, took: Took) {
-        let short = took.cpu <= SHORT && took.nanos <= SHORT_IN_ALL;
-        lock(&self.kinds).saw(key(inputs), short);
+        lock(&self.kinds).saw(key(inputs), took);
     }
 
     fn allow(&self, inputs: &Inputs) -> bool {

@@ -73,30 +73,52 @@ fn it_is_off_unless_asked_for() {
 
 #[test]
 fn one_run_in_a_hundred_may_be_long() {
+    // Of CPU time, and of time alone.
+    for long in [took(LONG + 1, 0), took(0, LONG_IN_ALL + 1)] {
+        allows_one_in(LONG_ONE_IN, long);
+        allows_one_in(LONG_ONE_IN, took(long.cpu * 20, long.nanos * 20));
+    }
+}
+
+#[test]
+fn one_run_in_ten_may_be_less_than_short() {
+    allows_one_in(SHORT_BUT_ONE_IN, took(SHORT + 1, 0));
+    allows_one_in(SHORT_BUT_ONE_IN, took(LONG, LONG_IN_ALL));
+}
+
+const fn took(cpu: u64, nanos: u64) -> Took {
+    Took { cpu, nanos }
+}
+
+fn allows_one_in(many: u32, one: Took) {
+    let short = took(SHORT, LONG_IN_ALL);
     let mut kinds = Kinds::default();
-    (0..2).for_each(|_| kinds.saw(1, false));
-    (2..199).for_each(|_| kinds.saw(1, true));
+    let ones = ENOUGH / many + 1;
+    (0..ones).for_each(|_| kinds.saw(1, one));
+    (ones..ones * many - 1).for_each(|_| kinds.saw(1, short));
     assert!(!kinds.allow(1));
-    kinds.saw(1, true);
+    kinds.saw(1, short);
     assert!(kinds.allow(1));
-    kinds.saw(1, false);
+    kinds.saw(1, one);
     assert!(!kinds.allow(1));
 }
 
 #[test]
 fn what_was_long_ago_fades() {
     let mut kinds = Kinds::default();
-    (0..FULL).for_each(|_| kinds.saw(1, false));
-    (0..ENOUGH).for_each(|_| kinds.saw(1, true));
-    assert!(!kinds.allow(1));
-    (0..FULL * 8).for_each(|_| kinds.saw(1, true));
-    assert!(kinds.allow(1));
+    for one in [took(SHORT + 1, 0), took(LONG + 1, 0)] {
+        (0..FULL).for_each(|_| kinds.saw(1, one));
+        (0..ENOUGH).for_each(|_| kinds.saw(1, took(SHORT, 0)));
+        assert!(!kinds.allow(1));
+        (0..FULL * 8).for_each(|_| kinds.saw(1, took(SHORT, 0)));
+        assert!(kinds.allow(1));
+    }
 }
 
 #[test]
 fn long_runs_stay_with_the_worker() {
     // Of CPU time, and of time alone.
-    for wait in [0, SHORT_IN_ALL + 1] {
+    for wait in [0, LONG_IN_ALL + 1] {
         let rig = rig();
         let clock = Arc::clone(&rig.clock);
         rig.backends.set_during(move |_| {
@@ -107,7 +129,7 @@ fn long_runs_stay_with_the_worker() {
         // What others took from it does not count.
         let clock = Arc::clone(&rig.clock);
         rig.backends
-            .set_during(move |_| clock.advance(Duration::from_nanos(SHORT_IN_ALL)));
+            .set_during(move |_| clock.advance(Duration::from_nanos(LONG_IN_ALL)));
         assert!(ran(&rig, &warmed(&rig, "echo")));
     }
 }
