@@ -3,6 +3,7 @@
 python scripts/frameworks.py [name …]
 
 The tests run in that environment too, so that what they compare with is the same version.
+`every` runs, in this environment, every case of the tests of which `make test` runs a few.
 """
 
 from __future__ import annotations
@@ -36,6 +37,7 @@ class Oldest:
     packages: tuple[str, ...]
     crate: str
     pytest: tuple[str, ...]
+    """Paths below the repository; a `*` stands for any letters."""
     rust: tuple[str, ...] = ("conformance_native", "conformance_loaded")
     """Files of tests of the crate."""
     shim: bool = False
@@ -51,14 +53,35 @@ FRAMEWORKS = {
         rust=("conformance_native", "conformance_loaded", "behaviour", "scripts", "packages"),
         shim=True,
     ),
+    # TensorFlow 2.15 was built for NumPy 1, and says so itself.
+    "tf": Oldest(
+        ("tensorflow-cpu==2.15.0",),
+        "redisai-backend-tensorflow",
+        ("tests/backends/test_tensorflow*.py", "tests/backends/test_tf_*.py"),
+    ),
+    "tflite": Oldest(
+        ("ai-edge-litert==2.2.0",),
+        "redisai-backend-tflite",
+        ("tests/backends/test_tflite*.py",),
+        # Without `attack`: this LiteRT does not verify files, see docs/tflite.md.
+        rust=("conformance_native", "conformance_loaded", "behaviour", "holes"),
+    ),
 }
+EVERY = "every"
+# Where tests are marked `frameworks`.
+FILES_OF_EVERY = ("tests/backends/test_side_by_side.py",)
 
 
 def main() -> int:
     """Tests the frameworks of these names, or all."""
-    names = sys.argv[1:] or list(FRAMEWORKS)
+    names = sys.argv[1:] or [*FRAMEWORKS, EVERY]
     for name in names:
-        check(name, FRAMEWORKS[name])
+        if name == EVERY:
+            suite.run(
+                [sys.executable, "-m", "pytest", "--quiet", "-m", "not soak", *FILES_OF_EVERY]
+            )
+        else:
+            check(name, FRAMEWORKS[name])
     print(f"oldest frameworks tested: {', '.join(names)}")
     return 0
 
@@ -74,7 +97,8 @@ def check(name: str, oldest: Oldest) -> None:
     variables["PYTHONPATH"] = str(suite.ROOT / "python")
     if oldest.shim:
         suite.run([str(python), "-m", "redisai_rs.cli", "backend", "build", name], variables)
-    suite.run([str(python), "-m", "pytest", "--quiet", *oldest.pytest], variables)
+    files = [str(path) for pattern in oldest.pytest for path in sorted(suite.ROOT.glob(pattern))]
+    suite.run([str(python), "-m", "pytest", "--quiet", *files], variables)
 
 
 def install(environment: Path, packages: list[str]) -> Path:

@@ -1,6 +1,8 @@
-"""All four backends in one server, loaded in either order; a script that calls a model of each."""
+"""All four backends in one server, loaded in any order; a script that calls a model of each."""
 
 from __future__ import annotations
+
+import itertools
 
 import digits
 import numpy as np
@@ -14,14 +16,21 @@ FORMS = {
     "TF": ("digits.pb", ("INPUTS", 1, "pixels", "OUTPUTS", 2, "digit", "probabilities")),
     "TFLITE": ("digits.tflite", ()),
 }
-ORDERS = [list(FORMS), list(reversed(FORMS))]
+# In the order of the names above, and backwards; every other order is for `make test-frameworks`.
+ALWAYS = (tuple(FORMS), tuple(reversed(FORMS)))
+ORDERS = [
+    pytest.param(
+        order, id=" ".join(order), marks=() if order in ALWAYS else [pytest.mark.frameworks]
+    )
+    for order in itertools.permutations(FORMS)
+]
 SOURCE = """
 def call(tensors: List[Tensor], keys: List[str], args: List[str]):
     return redisAI.model_execute(keys[0], tensors, 2)
 """
 
 
-@pytest.fixture(params=ORDERS, ids=" ".join)
+@pytest.fixture(params=ORDERS)
 def client(request, make_server) -> redis.Redis:
     client = make_server(module_args=["INTRA_OP_PARALLELISM", 1]).client()
     for backend in request.param:
