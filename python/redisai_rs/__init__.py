@@ -1,8 +1,8 @@
 """Model serving inside Redis and Valkey, and in a Python process.
 
-`Engine` runs models in this process. The package also carries the Redis module (`module_path`)
-and its backend libraries; `redisai_rs.testing` starts real servers with it. The command line is
-`redisai-rs`.
+`Engine` runs models in this process; `Client`, and `redisai_rs.aio.Client` for asyncio, on a
+server. The package also carries the Redis module (`module_path`) and its backend libraries;
+`redisai_rs.testing` starts real servers with it. The command line is `redisai-rs`.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from redisai_rs.exceptions import (
     NotInstalledError,
     OutOfMemoryError,
     QueueFullError,
+    ReplyError,
     RunError,
     TimeoutError,
     UnsupportedError,
@@ -27,11 +28,13 @@ from redisai_rs.exceptions import (
 from redisai_rs.paths import module_path
 
 if TYPE_CHECKING:
+    from redisai_rs.client import Client
     from redisai_rs.engine import Dag, Engine, Model, Run, Script
 
 __all__ = [
     "BackendMissingError",
     "BuildInfo",
+    "Client",
     "Dag",
     "Engine",
     "Error",
@@ -41,6 +44,7 @@ __all__ = [
     "NotInstalledError",
     "OutOfMemoryError",
     "QueueFullError",
+    "ReplyError",
     "Run",
     "RunError",
     "Script",
@@ -54,9 +58,13 @@ __all__ = [
 
 
 def __getattr__(name: str) -> object:
-    """Imports the engine, which needs asyncio, when it is first asked for."""
+    """Imports the engine and the client, which need more, when they are first asked for."""
     if name in {"Dag", "Engine", "Model", "Run", "Script"}:
         from redisai_rs import engine  # noqa: PLC0415
 
         return getattr(engine, name)
+    if name == "Client":
+        from redisai_rs import client  # noqa: PLC0415
+
+        return client.Client
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -10,22 +10,15 @@ import atexit
 import os
 import sysconfig
 from collections.abc import Sequence
-from pathlib import Path
 from types import TracebackType
-from typing import Any, Protocol
 
-from redisai_rs import _core, formats, paths
+from redisai_rs import _core, formats, paths, sources
 from redisai_rs.dag import Dag
-from redisai_rs.exceptions import InvalidModelError
 from redisai_rs.model import Model, Script
 from redisai_rs.run import Run
 
 atexit.register(_core.ending)
 os.register_at_fork(after_in_child=_core.forked_child)
-
-
-class _Readable(Protocol):
-    def read(self) -> bytes: ...
 
 
 class Engine:
@@ -69,7 +62,7 @@ class Engine:
 
     def load(
         self,
-        source: str | os.PathLike[str] | bytes | bytearray | memoryview | _Readable,
+        source: sources.Source,
         *,
         backend: str | None = None,
         device: str = "CPU",
@@ -111,7 +104,7 @@ class Engine:
         BackendMissingError
             The framework is not installed; `redisai-rs doctor` says where it was looked for.
         """
-        blob = _read(source)
+        blob = sources.read(source)
         backend = formats.backend_of(blob) if backend is None else backend
         return Model(
             self._core.load(
@@ -175,28 +168,6 @@ class Engine:
         trace: TracebackType | None,
     ) -> None:
         self.close()
-
-
-def _read(source: Any) -> Any:
-    if isinstance(source, str | os.PathLike):
-        path = Path(source)
-        if path.is_dir():
-            return formats.pack_saved_model(path)
-        try:
-            return path.read_bytes()
-        except OSError as error:
-            raise InvalidModelError(f"{path} cannot be read: {error.strerror}") from error
-    if hasattr(source, "read"):
-        data = source.read()
-        if not isinstance(data, bytes):
-            raise InvalidModelError("the file object gives text: open it with mode 'rb'")
-        return data
-    try:
-        return source if isinstance(source, bytes) else memoryview(source).cast("B")
-    except TypeError as error:
-        raise InvalidModelError(
-            f"{type(source).__name__} is no model: give a path, bytes or a file object"
-        ) from error
 
 
 __all__ = ["Dag", "Engine", "Model", "Run", "Script"]

@@ -206,3 +206,33 @@ def test_results_are_not_written_to():
         tensor.__dlpack__()
     copy = np.from_dlpack(tensor, copy=True)
     assert address(copy) != address(tensor.numpy())
+
+
+def test_an_element_type_is_given():
+    assert rai.Tensor([1, 2], dtype="FLOAT").numpy().dtype == np.float32
+    assert rai.Tensor(np.array([0x3FC0], np.uint16), dtype="bfloat16").dtype == "BFLOAT16"
+    with pytest.raises(rai.InputError, match="the values are DOUBLE, not FLOAT"):
+        rai.Tensor(np.zeros(2), dtype="FLOAT")
+    with pytest.raises(rai.InputError, match="FLOAT8. is no element type: give one of FLOAT, "):
+        rai.Tensor([1], dtype="FLOAT8")
+
+
+def test_a_tensor_of_its_parts():
+    data = np.arange(6, dtype=np.int16)
+    tensor = rai.Tensor.of("INT16", (2, 3), data)
+    assert tensor.numpy().tolist() == [[0, 1, 2], [3, 4, 5]]
+    assert address(tensor.numpy()) == address(data)
+    assert rai.Tensor.of("FLOAT16", [], data[:1].tobytes()).shape == ()
+    assert rai.Tensor.of("INT8", [2, 0], b"").numpy().shape == (2, 0)
+    assert rai.Tensor.of("INT8", [2, 1], [3, 4]).tolist() == [[3], [4]]
+    assert rai.Tensor.of("STRING", [2], b"a\0\0").strings() == [b"a", b""]
+    assert rai.Tensor.of("STRING", [1, 2], [b"a\0b", "c"]).strings() == [b"a\0b", b"c"]
+    for shape, bad in (((4,), data.tobytes()), ((4,), [1, 2]), ((2, -1), b""), ((1 << 62, 8), b"")):
+        with pytest.raises(rai.InputError):
+            rai.Tensor.of("INT16", shape, bad)
+    with pytest.raises(rai.InputError):
+        rai.Tensor.of("STRING", [2], ["one"])
+    with pytest.raises(rai.InputError, match="holds no strings"):
+        tensor.strings()
+    with pytest.raises(BufferError):
+        rai.Tensor.of("INT16", (2,), data[::3])

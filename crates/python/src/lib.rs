@@ -16,6 +16,7 @@ mod output;
 mod pending;
 mod sequence;
 mod services;
+mod wire;
 
 use pyo3::prelude::*;
 use pyo3::types::PyDict;

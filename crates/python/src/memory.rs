@@ -129,7 +129,12 @@ impl Foreign {
     /// The same tensor, released with the GIL held.
     pub(crate) fn guard(tensor: Arc<Tensor>) -> Result<Tensor, TensorError> {
         let (dtype, shape) = (tensor.dtype(), tensor.shape().clone());
-        Tensor::new(dtype, shape, Box::new(Self(Some(tensor))))
+        Tensor::new(dtype, shape, Box::new(Self::of(tensor)))
+    }
+
+    /// The memory of a tensor, for one of another shape or element type.
+    pub(crate) fn of(tensor: Arc<Tensor>) -> Self {
+        Self(Some(tensor))
     }
 }
 

@@ -3,6 +3,7 @@
 use crate::dlpack;
 use crate::errors;
 use crate::input;
+use crate::wire;
 use pyo3::exceptions::PyBufferError;
 use pyo3::ffi;
 use pyo3::intern;
@@ -11,7 +12,7 @@ use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBytes, PyList, PyTuple};
 use redisai_core::{DType, Tensor};
 use std::ffi::CStr;
-use std::os::raw::{c_int, c_void};
+use std::os::raw::{c_int, c_long, c_void};
 use std::sync::Arc;
 
 /// A tensor that nobody writes to. Its memory lives as long as anything that looks at it.
@@ -26,10 +27,31 @@ impl PyTensor {
 
 #[pymethods]
 impl PyTensor {
-    /// A tensor of an object; nothing is copied where its layout allows.
+    /// A tensor of an object; nothing is copied where its layout allows. `dtype`: the element type that
+    /// numbers and lists are read as, and that anything else has to be of.
     #[new]
-    fn new(value: &Bound<'_, PyAny>) -> PyResult<Self> {
-        input::tensor(value, None).map(Self)
+    #[pyo3(signature = (value, *, dtype = None))]
+    fn new(value: &Bound<'_, PyAny>, dtype: Option<&str>) -> PyResult<Self> {
+        match dtype {
+            Some(name) => wire::of_type(value, wire::dtype(name)?),
+            None => input::tensor(value, None),
+        }
+        .map(Self)
+    }
+
+    /// A tensor of its bytes, as `AI.TENSORGET` gives them, or of a flat list of its elements.
+    #[staticmethod]
+    fn of(dtype: &str, shape: Vec<i64>, data: &Bound<'_, PyAny>) -> PyResult<Self> {
+        wire::of_parts(wire::dtype(dtype)?, &shape, data).map(Self)
+    }
+
+    /// The elements of a STRING tensor, row-major.
+    fn strings<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
+        if self.0.dtype() != DType::String {
+            let text = format!("a tensor of {} holds no strings", self.0.dtype().name());
+            return Err(errors::input(text));
+        }
+        elements(py, &self.0)
     }
 
     /// The element type's name, as in `AI.TENSORSET`: `FLOAT`, …
@@ -189,6 +211,9 @@ fn format(dtype: DType) -> Option<&'static CStr> {
         DType::UInt16 | DType::BFloat16 => c"H",
         DType::Int32 => c"i",
         DType::UInt32 => c"I",
+        // NumPy shows these as its own integers, and `q` as something else.
+        DType::Int64 if size_of::<c_long>() == 8 => c"l",
+        DType::UInt64 if size_of::<c_long>() == 8 => c"L",
         DType::Int64 => c"q",
         DType::UInt64 => c"Q",
         DType::Float16 => c"e",
@@ -236,14 +261,20 @@ fn array<'py>(tensor: &Bound<'py, PyTensor>) -> PyResult<Bound<'py, PyAny>> {
     }
 }
 
+/// The strings of a tensor.
+fn elements<'py>(py: Python<'py>, tensor: &Tensor) -> PyResult<Bound<'py, PyList>> {
+    let list = PyList::empty(py);
+    for element in tensor.strings() {
+        list.append(PyBytes::new(py, element))?;
+    }
+    Ok(list)
+}
+
 /// An array of `bytes` objects.
 fn strings<'py>(tensor: &Bound<'py, PyTensor>) -> PyResult<Bound<'py, PyAny>> {
     let py = tensor.py();
     let inner = tensor.get().tensor();
-    let list = PyList::empty(py);
-    for element in inner.strings() {
-        list.append(PyBytes::new(py, element))?;
-    }
+    let list = elements(py, inner)?;
     let dims = PyTuple::new(py, inner.shape().dims())?;
     let array = py
         .import("numpy")?

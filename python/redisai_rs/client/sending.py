@@ -1,0 +1,58 @@
+"""What both clients need of redis-py."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import redis
+from redis.client import NEVER_DECODE
+
+from redisai_rs.client.command import Command, Reply, Where
+
+CHUNK_SIZE = "MODEL_CHUNK_SIZE"
+# Keyword argument of redis-py: the reply in bytes, whatever the client is set to.
+IN_BYTES = {NEVER_DECODE: True}
+# Where the server does not tell: what it takes as one argument by default.
+DEFAULT_CHUNK = 511 << 20
+# How much is sent between two calls of a progress callback.
+PIECE = 1 << 20
+
+
+def options_of(command: Command[Any], *, cluster: bool) -> dict[str, Any]:
+    """Keyword arguments of redis-py's `execute_command`."""
+    options: dict[str, Any] = dict(IN_BYTES)
+    if cluster and command.where is not Where.KEYS:
+        flags = {
+            Where.ANY: redis.RedisCluster.DEFAULT_NODE,
+            Where.PRIMARIES: redis.RedisCluster.PRIMARIES,
+            Where.ALL: redis.RedisCluster.ALL_NODES,
+        }
+        options["target_nodes"] = flags[command.where]
+    return options
+
+
+def of_nodes(command: Command[Any], reply: Reply) -> Reply:
+    """The list of replies where a command goes to several nodes, of whatever server."""
+    if command.where in {Where.KEYS, Where.ANY}:
+        return reply
+    return list(reply.values()) if isinstance(reply, dict) else [reply]
+
+
+def pieces(packed: Sequence[Any], command: Command[Any]) -> Iterator[memoryview]:
+    """The bytes of a packed command piece by piece; tells its progress before the next."""
+    sent, total = 0, len(command.blob or b"")
+    for item in packed:
+        view = memoryview(item)
+        for at in range(0, len(view), PIECE):
+            piece = view[at : at + PIECE]
+            yield piece
+            # The words before the model count too, so that its end is told once.
+            before, sent = sent, min(sent + len(piece), total)
+            if command.progress is not None and sent > before:
+                command.progress(sent, total)
+
+
+def decodes(client: Any) -> bool:
+    """Whether a client of redis-py gives text in the place of bytes."""
+    return bool(client.get_encoder().decode_responses)
