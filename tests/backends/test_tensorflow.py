@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.metadata
 import io
-import tarfile
 import zipfile
 from pathlib import Path
 
@@ -12,6 +11,7 @@ import digits
 import numpy as np
 import pytest
 import redis
+from backends.tf_models import refused, store, tarred, zipped
 from models_on_servers import get, put, run
 
 # Of the demo's graph.
@@ -46,32 +46,6 @@ def folder(tf, tmp_path_factory) -> Path:
     signatures = {"serving_default": line.scaled, "joined": line.joined}
     tf.saved_model.save(line, str(place), signatures)
     return place
-
-
-def zipped(folder: Path, root: str = "") -> bytes:
-    out = io.BytesIO()
-    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
-        for path in sorted(folder.rglob("*")):
-            archive.write(path, root + str(path.relative_to(folder)))
-    return out.getvalue()
-
-
-def tarred(folder: Path) -> bytes:
-    out = io.BytesIO()
-    with tarfile.open(fileobj=out, mode="w", format=tarfile.USTAR_FORMAT) as archive:
-        archive.add(folder, "line")
-    return out.getvalue()
-
-
-def store(client: redis.Redis, blob: bytes, *names: object, key: str = "m") -> None:
-    words = ("AI.MODELSTORE", key, "TF", "CPU", *names, "BLOB", blob)
-    assert client.execute_command(*words) == b"OK"
-
-
-def refused(client: redis.Redis, blob: bytes, *names: object) -> str:
-    with pytest.raises(redis.ResponseError) as error:
-        store(client, blob, *names)
-    return str(error.value)
 
 
 def test_digits_are_what_the_graph_says(client, tf):

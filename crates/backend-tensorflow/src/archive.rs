@@ -14,6 +14,8 @@ const GROWTH: u64 = 16;
 const ENTRIES: usize = 10_000;
 /// The file in the root of every SavedModel.
 const MARK: &str = "saved_model.pb";
+/// A graph in pieces, which TensorFlow would take instead.
+const PIECES: &str = "saved_model.cpb";
 
 /// What a blob is, by its bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,6 +73,11 @@ impl Unpacked {
         let root = target
             .root
             .ok_or_else(|| bad_model(format!("ERR the archive has no {MARK}")))?;
+        if root.join(PIECES).exists() {
+            let text =
+                format!("ERR the archive has a graph in pieces ({PIECES}): save it as {MARK}");
+            return Err(unsupported(text));
+        }
         Ok(Self {
             _folder: folder,
             root,

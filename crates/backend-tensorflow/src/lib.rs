@@ -17,6 +17,8 @@ mod archive;
 mod backend;
 mod environment;
 mod error;
+mod fed;
+mod files;
 mod graph;
 mod handles;
 mod model;
@@ -30,6 +32,7 @@ mod strings;
 mod survey;
 mod sys;
 mod tensor;
+mod walk;
 
 pub use backend::TensorFlowBackend;
 

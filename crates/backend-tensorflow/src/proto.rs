@@ -55,6 +55,17 @@ pub(crate) struct FunctionName {
 pub(crate) struct Library {
     #[prost(message, repeated, tag = "1")]
     pub(crate) function: Vec<FunctionDef>,
+    #[prost(message, repeated, tag = "2")]
+    pub(crate) gradient: Vec<GradientDef>,
+}
+
+/// `GradientDef`: which function is another's gradient.
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct GradientDef {
+    #[prost(string, tag = "1")]
+    pub(crate) function: String,
+    #[prost(string, tag = "2")]
+    pub(crate) gradient: String,
 }
 
 /// `FunctionDef`.
@@ -64,6 +75,8 @@ pub(crate) struct FunctionDef {
     pub(crate) signature: Option<OpDef>,
     #[prost(message, repeated, tag = "3")]
     pub(crate) node_def: Vec<NodeDef>,
+    #[prost(map = "string, message", tag = "5")]
+    pub(crate) attr: HashMap<String, AttrValue>,
 }
 
 /// `OpDef`.
@@ -71,6 +84,19 @@ pub(crate) struct FunctionDef {
 pub(crate) struct OpDef {
     #[prost(string, tag = "1")]
     pub(crate) name: String,
+    #[prost(message, repeated, tag = "2")]
+    pub(crate) input_arg: Vec<ArgDef>,
+}
+
+/// `OpDef.ArgDef`: its name, and what makes several values of one argument.
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct ArgDef {
+    #[prost(string, tag = "1")]
+    pub(crate) name: String,
+    #[prost(string, tag = "5")]
+    pub(crate) number_attr: String,
+    #[prost(string, tag = "6")]
+    pub(crate) type_list_attr: String,
 }
 
 /// `SavedModel`.
@@ -93,6 +119,17 @@ pub(crate) struct MetaGraph {
     pub(crate) collections: std::collections::BTreeMap<String, Collection>,
     #[prost(btree_map = "string, message", tag = "5")]
     pub(crate) signatures: std::collections::BTreeMap<String, Signature>,
+    #[prost(message, repeated, tag = "6")]
+    pub(crate) assets: Vec<Asset>,
+}
+
+/// `AssetFileDef`.
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct Asset {
+    #[prost(message, optional, tag = "1")]
+    pub(crate) tensor: Option<TensorInfo>,
+    #[prost(string, tag = "2")]
+    pub(crate) filename: String,
 }
 
 /// `MetaInfoDef`.
@@ -105,15 +142,33 @@ pub(crate) struct MetaInfo {
 /// `SaverDef`.
 #[derive(Clone, PartialEq, Message)]
 pub(crate) struct Saver {
+    #[prost(string, tag = "1")]
+    pub(crate) filename: String,
     #[prost(string, tag = "3")]
     pub(crate) restore: String,
 }
 
-/// `CollectionDef`: names of nodes only.
+/// `CollectionDef`: names of nodes, and messages of any type.
 #[derive(Clone, PartialEq, Message)]
 pub(crate) struct Collection {
     #[prost(message, optional, tag = "1")]
     pub(crate) nodes: Option<NodeList>,
+    #[prost(message, optional, tag = "5")]
+    pub(crate) messages: Option<AnyList>,
+}
+
+/// `CollectionDef.AnyList`.
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct AnyList {
+    #[prost(message, repeated, tag = "1")]
+    pub(crate) value: Vec<Any>,
+}
+
+/// `google.protobuf.Any`.
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct Any {
+    #[prost(bytes = "vec", tag = "2")]
+    pub(crate) value: Vec<u8>,
 }
 
 /// `CollectionDef.NodeList`.

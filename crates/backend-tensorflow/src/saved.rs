@@ -2,11 +2,13 @@
 
 use crate::error::bad_model;
 use crate::names::Names;
-use crate::proto::{MetaGraph, SavedModel, Signature, TensorInfo};
-use crate::survey::{Survey, no_graph, survey_saved};
+use crate::proto::{Asset, MetaGraph, SavedModel, Signature, TensorInfo};
+use crate::survey::{Loading, Survey, no_graph, survey_saved};
+use crate::walk::output_of;
 use prost::Message;
 use redisai_core::BackendError;
 use std::collections::BTreeMap;
+use std::path::{Component, Path};
 
 /// The signature that counts where no names are given.
 const DEFAULT: &str = "serving_default";
@@ -16,6 +18,8 @@ const TAG: &str = "serve";
 const INIT: &str = "__saved_model_init_op";
 /// The collections by which older ones do.
 const INITS: [&str; 2] = ["saved_model_main_op", "legacy_init_op"];
+/// The collection of assets of older ones.
+const ASSETS: &str = "saved_model_assets";
 
 /// What a SavedModel is to run.
 pub(crate) struct Plan {
@@ -29,18 +33,20 @@ pub(crate) struct Plan {
 /// Reads the graph's file, chooses the signature, and refuses what a graph may not do.
 pub(crate) fn plan(bytes: &[u8], names: Names) -> Result<Plan, BackendError> {
     let model = SavedModel::decode(bytes).map_err(|_| no_graph())?;
+    // As TensorFlow chooses: this tag and no other.
     let meta = model.meta_graphs.iter().find(|meta| {
-        let tags = meta.info.iter().flat_map(|info| &info.tags);
-        tags.into_iter().any(|tag| tag == TAG)
+        let mut tags = meta.info.iter().flat_map(|info| &info.tags).peekable();
+        tags.peek().is_some() && tags.all(|tag| tag == TAG)
     });
     let meta =
         meta.ok_or_else(|| bad_model("ERR the SavedModel has no graph with the tag serve"))?;
     let (names, tensors) = choose(meta, names)?;
     let graph = meta.graph.as_ref().ok_or_else(no_graph)?;
-    let loads = loads(meta);
+    let assets = assets(meta)?;
+    let loading = loading(meta, &assets)?;
     let outputs = tensors.outputs.iter();
     let outputs = outputs.filter_map(|name| std::str::from_utf8(name).ok());
-    let survey = survey_saved(graph, outputs, loads.iter().copied())?;
+    let survey = survey_saved(graph, outputs, &loading)?;
     Ok(Plan {
         names,
         tensors,
@@ -48,17 +54,42 @@ pub(crate) fn plan(bytes: &[u8], names: Names) -> Result<Plan, BackendError> {
     })
 }
 
-/// What loading runs.
-fn loads(meta: &MetaGraph) -> Vec<&str> {
-    let restore = meta.saver.iter().map(|saver| saver.restore.as_str());
+/// What loading runs, and what it feeds.
+fn loading<'a>(meta: &'a MetaGraph, assets: &'a [Asset]) -> Result<Loading<'a>, BackendError> {
+    for asset in assets {
+        let inside = |part: Component<'_>| matches!(part, Component::Normal(_));
+        if asset.filename.is_empty() || !Path::new(&asset.filename).components().all(inside) {
+            let text = format!(
+                "ERR the SavedModel has an asset outside of it: {}",
+                asset.filename
+            );
+            return Err(bad_model(text));
+        }
+    }
     let init = meta.signatures.get(INIT).into_iter();
     let init = init.flat_map(|signature| signature.outputs.values());
     let collections = INITS.iter().filter_map(|name| meta.collections.get(*name));
     let listed = collections.filter_map(|collection| collection.nodes.as_ref());
-    restore
-        .chain(init.map(|info| info.name.as_str()))
-        .chain(listed.flat_map(|nodes| nodes.value.iter().map(String::as_str)))
-        .collect()
+    let listed = listed.flat_map(|nodes| nodes.value.iter().map(String::as_str));
+    let fed = assets.iter().filter_map(|asset| asset.tensor.as_ref());
+    Ok(Loading {
+        restore: meta.saver.iter().map(|it| it.restore.as_str()).collect(),
+        init: init.map(|info| info.name.as_str()).chain(listed).collect(),
+        variables: meta.saver.as_ref().map(|it| output_of(&it.filename)),
+        assets: fed.map(|info| output_of(&info.name)).collect(),
+    })
+}
+
+/// The assets, where TensorFlow looks for them: older SavedModels have a collection of them.
+fn assets(meta: &MetaGraph) -> Result<Vec<Asset>, BackendError> {
+    if !meta.assets.is_empty() {
+        return Ok(meta.assets.clone());
+    }
+    let collection = meta.collections.get(ASSETS);
+    let messages = collection.and_then(|it| it.messages.as_ref());
+    let messages = messages.into_iter().flat_map(|list| &list.value);
+    let assets = messages.map(|message| Asset::decode(message.value.as_slice()));
+    assets.collect::<Result<_, _>>().map_err(|_| no_graph())
 }
 
 /// The names that clients see, and the graph's.
