@@ -1,6 +1,7 @@
 //! Tensors from what Python's users have: arrays, anything with DLPack or the buffer protocol,
 //! numbers, strings and nested lists.
 
+use crate::array;
 use crate::dlpack;
 use crate::errors;
 use crate::memory::View;
@@ -18,6 +19,11 @@ use std::sync::Arc;
 pub(crate) fn tensor(object: &Bound<'_, PyAny>, wanted: Option<DType>) -> PyResult<Arc<Tensor>> {
     if let Ok(ours) = object.cast::<PyTensor>() {
         return Ok(Arc::clone(ours.get().tensor()));
+    }
+    if let Some((dtype, dims, elements)) = array::in_place(object) {
+        return Tensor::new(dtype, shape(&dims)?, Box::new(elements))
+            .map(Arc::new)
+            .map_err(errors::tensor);
     }
     if is_plain(object) {
         return sequence::tensor(object, wanted).map(Arc::new);

@@ -3,6 +3,7 @@
 //! Private to the package: users see the typed wrappers in `python/redisai_rs`, so that names and
 //! signatures there can be Python's own. `python/redisai_rs/_core.pyi` repeats what is here.
 
+mod array;
 mod backends;
 mod dag;
 mod dlpack;

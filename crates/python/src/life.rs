@@ -8,7 +8,7 @@
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 use std::cell::Cell;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 const ALIVE: u8 = 0;
@@ -17,16 +17,19 @@ const FORKED: u8 = 2;
 
 static STATE: AtomicU8 = AtomicU8::new(ALIVE);
 
-/// Threads on their way into Python.
-static ENTERING: Mutex<usize> = Mutex::new(0);
+/// Threads on their way into Python. Not under the lock: a forked child, where its holder may be
+/// missing, must be able to look.
+static ENTERING: AtomicUsize = AtomicUsize::new(0);
+/// For [`ending`], which alone waits.
+static WAITING: Mutex<()> = Mutex::new(());
 static ENTERED: Condvar = Condvar::new();
 
 thread_local! {
     static INSIDE: Cell<bool> = const { Cell::new(false) };
 }
 
-fn entering() -> MutexGuard<'static, usize> {
-    ENTERING.lock().unwrap_or_else(PoisonError::into_inner)
+fn waiting() -> MutexGuard<'static, ()> {
+    WAITING.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Leave to enter Python, until it is dropped.
@@ -34,22 +37,19 @@ struct Entry;
 
 impl Entry {
     fn new() -> Option<Self> {
-        let mut count = entering();
-        // Under the lock: `ending` sees this entry, or this sees `ENDING`.
-        if STATE.load(Ordering::Relaxed) != ALIVE {
-            return None;
-        }
-        *count += 1;
-        Some(Self)
+        // In one order for all threads: `ending` sees this entry, or this sees `ENDING`.
+        ENTERING.fetch_add(1, Ordering::SeqCst);
+        let entry = Self;
+        (STATE.load(Ordering::SeqCst) == ALIVE).then_some(entry)
     }
 }
 
 impl Drop for Entry {
     fn drop(&mut self) {
-        let mut count = entering();
-        *count -= 1;
-        // Nobody else waits, and a wake-up is a system call.
-        if *count == 0 && STATE.load(Ordering::Relaxed) == ENDING {
+        let last = ENTERING.fetch_sub(1, Ordering::SeqCst) == 1;
+        if last && STATE.load(Ordering::SeqCst) == ENDING {
+            // Under the lock: `ending` waits already, or has yet to look.
+            let _waiting = waiting();
             ENTERED.notify_all();
         }
     }
@@ -99,14 +99,21 @@ pub(crate) fn attached<T>(body: impl FnOnce(Python<'_>) -> T) -> Option<T> {
     result
 }
 
+/// Drops what holds memory of Python's. The GIL is held, so nothing needs to be counted.
+pub(crate) fn release<T>(_: Python<'_>, value: T) {
+    let before = INSIDE.replace(true);
+    drop(value);
+    INSIDE.set(before);
+}
+
 /// The interpreter is about to end (`atexit`): nothing enters it from now on. Waits for what is on its way.
 #[pyfunction]
 pub(crate) fn ending(py: Python<'_>) {
     py.detach(|| {
-        let mut count = entering();
-        STATE.store(ENDING, Ordering::Relaxed);
-        while *count > 0 {
-            count = ENTERED.wait(count).unwrap_or_else(PoisonError::into_inner);
+        STATE.store(ENDING, Ordering::SeqCst);
+        let mut guard = waiting();
+        while ENTERING.load(Ordering::SeqCst) > 0 {
+            guard = ENTERED.wait(guard).unwrap_or_else(PoisonError::into_inner);
         }
     });
 }

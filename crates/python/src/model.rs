@@ -82,7 +82,7 @@ impl Drop for PyModel {
 
 #[pymethods]
 impl PyModel {
-    /// Runs on the calling thread.
+    /// Runs on the calling thread. `NotImplemented` where a dictionary is the only value.
     #[pyo3(signature = (values, outputs = None))]
     fn run<'py>(
         &self,
@@ -91,6 +91,14 @@ impl PyModel {
         outputs: Option<usize>,
     ) -> PyResult<Bound<'py, PyAny>> {
         life::check()?;
+        let mut given = values.iter_borrowed();
+        if given.len() == 1
+            && given
+                .next()
+                .is_some_and(|only| only.is_instance_of::<PyDict>())
+        {
+            return Ok(py.NotImplemented().into_bound(py));
+        }
         let request = self.request(values, outputs, None, None)?;
         self.run_here(py, request)
     }
@@ -150,6 +158,13 @@ impl PyModel {
                 Err(error)
             }
         }
+    }
+
+    /// Whether `run` does all that a caller of a model wants: runs of several requests are never
+    /// one, and there is one output.
+    #[getter]
+    fn is_direct(&self) -> bool {
+        self.model.def().batch().size <= 1 && self.outputs == Some(1)
     }
 
     /// Whether runs of several requests may be one.
@@ -229,7 +244,7 @@ impl PyModel {
         let inputs = request.inputs.clone();
         let shared = self.shared()?;
         let ran = life::detached(py, || shared.engine.run_here(request));
-        drop(inputs);
+        life::release(py, inputs);
         finished(py, ran)
     }
 }

@@ -1,5 +1,6 @@
 //! Tensors for Python: results, as objects with the buffer protocol and DLPack, and as NumPy arrays.
 
+use crate::array;
 use crate::dlpack;
 use crate::errors;
 use crate::input;
@@ -74,12 +75,12 @@ impl PyTensor {
 
     /// The tensor as a NumPy array.
     fn numpy(slf: Bound<'_, Self>) -> PyResult<Bound<'_, PyAny>> {
-        array(&slf)
+        to_numpy(&slf)
     }
 
     /// The elements as nested lists, as NumPy's `tolist`.
     fn tolist(slf: Bound<'_, Self>) -> PyResult<Bound<'_, PyAny>> {
-        array(&slf)?.call_method0("tolist")
+        to_numpy(&slf)?.call_method0("tolist")
     }
 
     #[pyo3(signature = (*, stream = None, max_version = None, dl_device = None, copy = None))]
@@ -230,34 +231,34 @@ pub(crate) fn result(py: Python<'_>, tensor: Option<Arc<Tensor>>) -> PyResult<Bo
         return Ok(py.None().into_bound(py));
     };
     let tensor = Bound::new(py, PyTensor(tensor))?;
-    if numpy(py).is_none() {
-        return Ok(tensor.into_any());
+    if has_numpy(py) {
+        to_numpy(&tensor)
+    } else {
+        Ok(tensor.into_any())
     }
-    array(&tensor)
 }
 
-/// NumPy's `asarray`, if NumPy is there.
-fn numpy(py: Python<'_>) -> Option<&Bound<'_, PyAny>> {
-    static ASARRAY: PyOnceLock<Option<Py<PyAny>>> = PyOnceLock::new();
-    let found = ASARRAY.get_or_init(py, || {
-        Some(py.import("numpy").ok()?.getattr("asarray").ok()?.unbind())
-    });
-    found.as_ref().map(|function| function.bind(py))
+/// Whether NumPy is there; imports it.
+fn has_numpy(py: Python<'_>) -> bool {
+    static FOUND: PyOnceLock<bool> = PyOnceLock::new();
+    *FOUND.get_or_init(py, || py.import("numpy").is_ok())
 }
 
-fn array<'py>(tensor: &Bound<'py, PyTensor>) -> PyResult<Bound<'py, PyAny>> {
+fn to_numpy<'py>(tensor: &Bound<'py, PyTensor>) -> PyResult<Bound<'py, PyAny>> {
     let py = tensor.py();
-    let asarray = numpy(py).ok_or_else(|| errors::missing("NumPy", "numpy"))?;
+    if !has_numpy(py) {
+        return Err(errors::missing("NumPy", "numpy"));
+    }
     match tensor.get().tensor().dtype() {
         DType::String => strings(tensor),
         DType::BFloat16 => {
-            let bits = asarray.call1((tensor,))?;
+            let bits = array::over(tensor.clone())?;
             match py.import("ml_dtypes") {
                 Ok(module) => bits.call_method1("view", (module.getattr("bfloat16")?,)),
                 Err(_) => Ok(bits),
             }
         }
-        _ => asarray.call1((tensor,)),
+        _ => array::over(tensor.clone()),
     }
 }
 
