@@ -39,6 +39,10 @@ inline at::Tensor from_host(const rts_tensor &given, c10::Device device) {
 inline at::Tensor to_cpu(const at::Tensor &tensor) {
   TORCH_CHECK(tensor.layout() == c10::kStrided, "an output's layout is ", tensor.layout(),
               ", not strided");
+  // Each of the operators below is a way through torch's dispatcher, also where it does nothing.
+  if (tensor.is_cpu() && tensor.is_contiguous() && !tensor.is_conj() && !tensor.is_neg()) {
+    return tensor;
+  }
   return tensor.to(c10::kCPU).resolve_conj().resolve_neg().contiguous();
 }
 

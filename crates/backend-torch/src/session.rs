@@ -207,9 +207,9 @@ impl Session {
                 &raw mut text,
             )
         };
-        let name = String::from_utf8_lossy(&function.name);
+        let name = || String::from_utf8_lossy(&function.name);
         if code == sys::NO_TENSOR {
-            let text = format!("Function returned non-tensor values{name}");
+            let text = format!("Function returned non-tensor values{}", name());
             return Err(BackendError::new(Status::RunFailed, text));
         }
         if code != sys::OK {
@@ -224,7 +224,10 @@ impl Session {
             .map(|raw| unsafe { tensor::output(table, host, raw) })
             .collect();
         if count != wanted {
-            let text = format!("Function returned unexpected number of outputs - {name}");
+            let text = format!(
+                "Function returned unexpected number of outputs - {}",
+                name()
+            );
             return Err(BackendError::new(Status::RunFailed, text));
         }
         results.into_iter().collect()

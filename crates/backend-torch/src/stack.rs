@@ -4,6 +4,7 @@
 //! or data is nested: 10,000 parentheses overflow a usual stack and end the process. Threads are the
 //! engine's to start, so its threads change to a stack of ours for the time of a call.
 
+use redisai_backend_abi::now;
 use redisai_core::{BackendError, Status};
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -14,6 +15,9 @@ const SIZE: usize = 1 << 30;
 const GUARD: usize = 64 << 10;
 /// Pages deeper than this are given back to the system after a call that used them.
 const KEPT: usize = 1 << 20;
+/// Nanoseconds in which nobody fills that much with frames: to look at the pages after each call
+/// would cost a short run a tenth of its time.
+const QUICK: u64 = 20_000;
 
 struct Stack(NonNull<u8>);
 
@@ -35,6 +39,7 @@ pub(crate) fn deep<T>(work: impl FnOnce() -> T) -> Result<T, BackendError> {
         None => Stack::new()?,
     };
     INSIDE.set(true);
+    let begun = now();
     // SAFETY: the memory is ours, writable, and nobody else runs on it. No panic gets to the edge of
     // the stack, where it could not go on.
     let done = unsafe {
@@ -43,7 +48,9 @@ pub(crate) fn deep<T>(work: impl FnOnce() -> T) -> Result<T, BackendError> {
         })
     };
     INSIDE.set(false);
-    stack.trim();
+    if now().saturating_sub(begun) > QUICK {
+        stack.trim();
+    }
     IDLE.set(Some(stack));
     Ok(done.unwrap_or_else(|panic| resume_unwind(panic)))
 }
@@ -78,17 +85,24 @@ impl Stack {
 
     /// Gives back what a deep call has touched.
     fn trim(&self) {
-        let mut there = 0_u8;
-        // SAFETY: one page within the mapping, its state written to one byte; the pages that are given
-        // back are below every frame in use, since nobody is on this stack.
-        unsafe {
-            let kept = self.0.as_ptr().add(SIZE - KEPT);
-            let page = kept.sub(4096);
-            if libc::mincore(page.cast(), 4096, &raw mut there) == 0 && there & 1 == 1 {
+        if self.holds_more() {
+            // SAFETY: within the mapping, and below every frame in use, since nobody is on this stack.
+            unsafe {
                 let below = self.0.as_ptr().add(GUARD);
                 libc::madvise(below.cast(), SIZE - KEPT - GUARD, libc::MADV_DONTNEED);
             }
         }
+    }
+
+    /// Whether a call has touched more than what is kept.
+    fn holds_more(&self) -> bool {
+        let mut there = 0_u8;
+        // SAFETY: one page within the mapping, its state written to one byte.
+        let told = unsafe {
+            let page = self.0.as_ptr().add(SIZE - KEPT - 4096);
+            libc::mincore(page.cast(), 4096, &raw mut there)
+        };
+        told == 0 && there & 1 == 1
     }
 }
 
@@ -116,6 +130,21 @@ mod tests {
         // Far beyond the 2 MiB of a test's thread.
         assert_eq!(deep(|| depth(500_000)).unwrap(), 500_000);
         assert_eq!(deep(|| deep(|| depth(10)).unwrap()).unwrap(), 10);
+    }
+
+    #[test]
+    fn what_a_deep_call_has_touched_is_given_back() {
+        let holds_more = || {
+            let stack = IDLE.take().unwrap();
+            let more = stack.holds_more();
+            IDLE.set(Some(stack));
+            more
+        };
+        // Little more than what is kept, and much more.
+        for deepest in [2 * KEPT / 512, 500_000] {
+            assert_eq!(deep(|| depth(deepest)).unwrap(), deepest);
+            assert!(!holds_more());
+        }
     }
 
     #[test]
