@@ -1,18 +1,36 @@
-"""Clients of this package, in both protocols."""
+"""Clients of this package: that which waits in both protocols, and that of asyncio."""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
-from redisai_rs import Client
+from client.waiting import Waiting
+from redisai_rs import Client, aio
 from redisai_rs.testing import Server
 
+KINDS = ["RESP2", "RESP3", "asyncio"]
 
-@pytest.fixture(params=[2, 3], ids=["RESP2", "RESP3"])
-def client(server: Server, request: pytest.FixtureRequest) -> Iterator[Client]:
-    """A client of `server`, whose data it finds empty, in each protocol."""
-    with Client(server.url, protocol=request.param) as client:
+
+def a_client(server: Server, kind: str, **options: Any) -> Iterator[Any]:
+    """A client of a server whose data it finds empty."""
+    if kind == "asyncio":
+        loop = asyncio.new_event_loop()
+        client = aio.Client(server.url, **options)
+        yield Waiting(loop, client, server.client())
+        loop.run_until_complete(client.aclose())
+        loop.close()
+    else:
+        with Client(server.url, protocol=int(kind[-1]), **options) as plain:
+            yield plain
+
+
+@pytest.fixture(params=KINDS)
+def client(server: Server, request: pytest.FixtureRequest) -> Iterator[Any]:
+    """Each kind of client of `server`, whose data it finds empty."""
+    for client in a_client(server, request.param):
         client.redis.flushall()
         yield client
     server.assert_alive()

@@ -13,8 +13,9 @@ import digits
 import numpy as np
 import pytest
 from documents import transcripts
-from redisai_rs import Client
+from redisai_rs import Client, aio
 from redisai_rs.client import Dag, Pipeline
+from redisai_rs.client.dags import Dags
 from redisai_rs.testing import Server
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "clients.md"
@@ -53,16 +54,16 @@ def run(test: doctest.DocTest) -> None:
     assert runner.failures == 0, said.getvalue()
 
 
-def public(kind: type) -> list[Any]:
-    """A class and its methods."""
-    return [
-        pytest.param(thing, id=f"{kind.__name__}.{name}")
-        for name, thing in [("", kind), *vars(kind).items()]
-        if callable(thing) and not name.startswith("_")
-    ]
+def methods(kind: type) -> list[Any]:
+    """The public methods that a class has itself."""
+    found = ((name, thing) for name, thing in vars(kind).items() if not name.startswith("_"))
+    return [pytest.param(thing, id=name) for name, thing in found if callable(thing)]
 
 
-@pytest.mark.parametrize("thing", [*public(Client), *public(Pipeline), Dag])
+@pytest.mark.parametrize(
+    "thing",
+    [Client, *methods(Client), *methods(Dags), Dag, Pipeline, Pipeline.execute, aio.Client],
+)
 def test_examples_of_the_client(names: dict[str, Any], thing: Any) -> None:
     text = thing.__doc__
     if thing is Client.close:

@@ -24,7 +24,7 @@ def as_array(number: Number) -> Any:
 
 
 @pytest.mark.parametrize("number", NUMBERS, ids=lambda number: number.name)
-def test_every_dtype_of_numbers(client: Client, number: Number) -> None:
+def test_every_dtype_of_numbers(client: Any, number: Number) -> None:
     values = as_array(number)
     client.tensor_set("x", values)
     # What stands there is what the server says of it.
@@ -37,14 +37,14 @@ def test_every_dtype_of_numbers(client: Client, number: Number) -> None:
         np.testing.assert_array_equal(found, values)
 
 
-def test_nan_comes_back(client: Client) -> None:
+def test_nan_comes_back(client: Any) -> None:
     values = np.array([np.nan, 1], np.float32)
     client.tensor_set("x", values)
     for found in (client.tensor_get("x"), client.tensor_get("x", values=True)):
         np.testing.assert_array_equal(found, values)
 
 
-def test_strings_hold_any_bytes(client: Client) -> None:
+def test_strings_hold_any_bytes(client: Any) -> None:
     client.tensor_set("x", [["one", "zwölf"], [b"", b"\xff"]])
     found = client.tensor_get("x")
     assert found.dtype == object
@@ -76,14 +76,14 @@ def test_strings_hold_any_bytes(client: Client) -> None:
     ],
     ids=lambda value: type(value).__name__,
 )
-def test_what_becomes_a_tensor(client: Client, value: Any, expected: Any) -> None:
+def test_what_becomes_a_tensor(client: Any, value: Any, expected: Any) -> None:
     client.tensor_set("x", value)
     found = client.tensor_get("x")
     assert (found.dtype, found.shape) == (expected.dtype, expected.shape)
     np.testing.assert_array_equal(found, expected)
 
 
-def test_dtype_and_shape_are_given(client: Client) -> None:
+def test_dtype_and_shape_are_given(client: Any) -> None:
     client.tensor_set("x", [1, 2, 3, 4], dtype="float", shape=(2, 2))
     np.testing.assert_array_equal(client.tensor_get("x"), np.array([[1, 2], [3, 4]], np.float32))
     client.tensor_set("x", np.arange(4), shape=(4, 1))
@@ -120,7 +120,7 @@ def test_dtype_and_shape_are_given(client: Client) -> None:
         ({}, "needs dtype= and shape="),
     ],
 )
-def test_what_is_no_tensor(client: Client, arguments: dict[str, Any], text: str) -> None:
+def test_what_is_no_tensor(client: Any, arguments: dict[str, Any], text: str) -> None:
     with pytest.raises(rai.InputError, match=text):
         client.tensor_set("x", **arguments)
     assert client.redis.exists("x") == 0
@@ -133,7 +133,7 @@ def test_an_array_is_sent_from_where_it_is() -> None:
     assert np.frombuffer(blob, np.float32).ctypes.data == values.ctypes.data
 
 
-def test_a_result_is_the_replys_own_memory(client: Client) -> None:
+def test_a_result_is_the_replys_own_memory(client: Any) -> None:
     client.tensor_set("x", np.arange(1000))
     found = client.tensor_get("x")
     assert not found.flags.writeable
@@ -146,7 +146,7 @@ def test_a_result_is_the_replys_own_memory(client: Client) -> None:
     assert found.tobytes() == before
 
 
-def test_keys_are_text_or_bytes(client: Client) -> None:
+def test_keys_are_text_or_bytes(client: Any) -> None:
     client.tensor_set("schlüssel", [1])
     assert client.redis.exists("schlüssel".encode()) == 1
     client.tensor_set(b"\xff\x00", [1])

@@ -167,3 +167,63 @@ def _tensor(name: str, reply: Reply) -> Result:
     if values.is_ambiguous(reply):
         raise InputError(f"a string of {name!r} holds a NUL: get it with values=True")
     return values.array_of(reply)
+
+
+class Dags(Generic[R]):
+    """The methods of a client that make a DAG."""
+
+    def _run_dag(self, command: Command[Outputs]) -> R:
+        raise NotImplementedError
+
+    def dag(
+        self, *, load: Sequence[Key] = (), persist: Sequence[Key] = (), routing: Key | None = None
+    ) -> Dag[R]:
+        """A new, empty DAG (`AI.DAGEXECUTE`); the server wants at least one of the three.
+
+        Parameters
+        ----------
+        load
+            Keys of the tensors that its operations read.
+        persist
+            Names of tensors that become keys.
+        routing
+            A word that says to which slot of a cluster it belongs.
+
+        Examples
+        --------
+        >>> client.dag(persist=["x"]).tensor("x", [1, 2]).get("x").run()
+        {'x': array([1, 2])}
+        """
+        return Dag(self._run_dag, EXECUTE, load, persist, routing)
+
+    def dag_ro(self, *, load: Sequence[Key] = (), routing: Key | None = None) -> Dag[R]:
+        """As `dag`, storing nothing: it may run on a replica (`AI.DAGEXECUTE_RO`).
+
+        Examples
+        --------
+        >>> client.dag_ro(routing="t").tensor("x", [1, 2]).get("x").run()
+        {'x': array([1, 2])}
+        """
+        return Dag(self._run_dag, EXECUTE_RO, load, (), routing)
+
+    def dag_run(
+        self, *, load: Sequence[Key] = (), persist: Sequence[Key] = (), routing: Key | None = None
+    ) -> Dag[R]:
+        """As `dag`, by the deprecated `AI.DAGRUN`, which needs none of the three.
+
+        Examples
+        --------
+        >>> client.dag_run().tensor("x", [1, 2]).get("x").run()
+        {'x': array([1, 2])}
+        """
+        return Dag(self._run_dag, RUN, load, persist, routing)
+
+    def dag_run_ro(self, *, load: Sequence[Key] = (), routing: Key | None = None) -> Dag[R]:
+        """As `dag_run`, storing nothing, by the deprecated `AI.DAGRUN_RO`.
+
+        Examples
+        --------
+        >>> client.dag_run_ro().tensor("x", [1, 2]).get("x").run()
+        {'x': array([1, 2])}
+        """
+        return Dag(self._run_dag, RUN_RO, load, (), routing)

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, Concatenate, ParamSpec, Self, TypeVar
+from typing import Any, Concatenate, ParamSpec, Self, TypeVar, cast
 
-from redisai_rs.client import dags, errors, models, scripts, server, tensors
-from redisai_rs.client.command import Argument, Command, Key, Reply
-from redisai_rs.client.dags import Dag
+from redisai_rs.client import errors, models, scripts, sending, server, tensors
+from redisai_rs.client.command import Argument, Command, Reply
+from redisai_rs.client.dags import Dags, Outputs
 from redisai_rs.client.methods import like
 from redisai_rs.exceptions import InputError
 
 P = ParamSpec("P")
-Q = TypeVar("Q", bound="Queue")
+Q = TypeVar("Q", bound="Queue[Any]")
+R = TypeVar("R")
 
 
 def _method(build: Callable[P, Command[Any]]) -> Callable[Concatenate[Q, P], Q]:
@@ -22,11 +23,12 @@ def _method(build: Callable[P, Command[Any]]) -> Callable[Concatenate[Q, P], Q]:
     return like(build, call, "Self")
 
 
-class Queue:
+class Queue(Dags[R]):
     """The commands of a pipeline: each method adds one and gives the pipeline."""
 
-    def __init__(self) -> None:
+    def __init__(self, transaction: bool) -> None:
         self._commands: list[Command[Any]] = []
+        self._transaction = transaction
 
     tensor_set = _method(tensors.tensor_set)
     tensor_get = _method(tensors.tensor_get)
@@ -52,29 +54,16 @@ class Queue:
     load_backend = _method(server.load_backend)
     backends_path = _method(server.backends_path)
 
-    def dag(
-        self, *, load: Sequence[Key] = (), persist: Sequence[Key] = (), routing: Key | None = None
-    ) -> Dag[Self]:
-        """A DAG, as `Client.dag`; its `run` adds it and gives the pipeline."""
-        return Dag(self._add, dags.EXECUTE, load, persist, routing)
-
-    def dag_ro(self, *, load: Sequence[Key] = (), routing: Key | None = None) -> Dag[Self]:
-        """A DAG that stores nothing, as `Client.dag_ro`."""
-        return Dag(self._add, dags.EXECUTE_RO, load, (), routing)
-
-    def dag_run(
-        self, *, load: Sequence[Key] = (), persist: Sequence[Key] = (), routing: Key | None = None
-    ) -> Dag[Self]:
-        """A DAG of the deprecated form, as `Client.dag_run`."""
-        return Dag(self._add, dags.RUN, load, persist, routing)
-
-    def dag_run_ro(self, *, load: Sequence[Key] = (), routing: Key | None = None) -> Dag[Self]:
-        """A DAG of the deprecated form that stores nothing, as `Client.dag_run_ro`."""
-        return Dag(self._add, dags.RUN_RO, load, (), routing)
+    def _run_dag(self, command: Command[Outputs]) -> R:
+        self._add(command)
+        return cast(R, self)
 
     def execute_command(self, *args: Argument) -> Self:
         """Adds any other command; its result is the reply as it comes, in bytes."""
         return self._add(Command(args, _raised))
+
+    def __repr__(self) -> str:
+        return f"<redisai_rs.Pipeline of {len(self)} commands>"
 
     def __len__(self) -> int:
         return len(self._commands)
@@ -86,6 +75,18 @@ class Queue:
     def _taken(self) -> list[Command[Any]]:
         commands, self._commands = self._commands, []
         return commands
+
+    def _filled(self, client: Any, commands: Sequence[Command[Any]], chunk: int) -> Any:
+        """A pipeline of redis-py with these commands."""
+        if self._transaction and client.get_encoder().decode_responses:
+            raise InputError(
+                "a transaction of a client with decode_responses=True would decode tensors: "
+                "give one without it"
+            )
+        pipe = client.pipeline(transaction=self._transaction)
+        for command in commands:
+            pipe.execute_command(*command.words(chunk), **sending.IN_BYTES)
+        return pipe
 
 
 def _raised(reply: Reply) -> Reply:
@@ -117,4 +118,4 @@ def _result(command: Command[Any], reply: Reply) -> Any:
         raise errors.of(reply, str(command.args[0])) from reply
     if command.instead(reply) is not None:
         raise InputError("a string of the tensor holds a NUL: get it with values=True")
-    return command.parse(reply)
+    return command.parse(sending.of_nodes(command, reply))

@@ -10,6 +10,8 @@ from redis.client import NEVER_DECODE
 
 from redisai_rs.client.command import Command, Reply, Where
 
+# The cluster has another shape now: redis-py knows what to do.
+MOVED = (redis.exceptions.MovedError, redis.exceptions.AskError)
 CHUNK_SIZE = "MODEL_CHUNK_SIZE"
 # Keyword argument of redis-py: the reply in bytes, whatever the client is set to.
 IN_BYTES = {NEVER_DECODE: True}
@@ -51,8 +53,3 @@ def pieces(packed: Sequence[Any], command: Command[Any]) -> Iterator[memoryview]
             before, sent = sent, min(sent + len(piece), total)
             if command.progress is not None and sent > before:
                 command.progress(sent, total)
-
-
-def decodes(client: Any) -> bool:
-    """Whether a client of redis-py gives text in the place of bytes."""
-    return bool(client.get_encoder().decode_responses)

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 
 import redis
 
-from redisai_rs.client import dags, errors, models, scripts, sending, server, tensors
-from redisai_rs.client.command import Command, Key, Reply
-from redisai_rs.client.dags import Dag, Outputs
+from redisai_rs.client import errors, models, scripts, sending, server, tensors
+from redisai_rs.client.command import Command, Reply
+from redisai_rs.client.dags import Dags, Outputs
 from redisai_rs.client.methods import like
 from redisai_rs.client.queue import Queue, results
 from redisai_rs.exceptions import InputError
@@ -26,7 +27,7 @@ def _method(build: Callable[P, Command[T]]) -> Callable[Concatenate[Client, P], 
     return like(build, call)
 
 
-class Client:
+class Client(Dags[Outputs]):
     """The `AI.*` commands of a server, over redis-py: NumPy arrays in and out.
 
     Parameters
@@ -69,7 +70,6 @@ class Client:
         self.redis: Any = server
         """The client of redis-py, for every other command."""
         self._cluster = isinstance(server, redis.RedisCluster)
-        self._chunk: int | None = None
 
     tensor_set = _method(tensors.tensor_set)
     tensor_get = _method(tensors.tensor_get)
@@ -94,59 +94,6 @@ class Client:
     model_chunk_size = _method(server.model_chunk_size)
     load_backend = _method(server.load_backend)
     backends_path = _method(server.backends_path)
-
-    def dag(
-        self, *, load: Sequence[Key] = (), persist: Sequence[Key] = (), routing: Key | None = None
-    ) -> Dag[Outputs]:
-        """A new, empty DAG (`AI.DAGEXECUTE`); the server wants at least one of the three.
-
-        Parameters
-        ----------
-        load
-            Keys of the tensors that its operations read.
-        persist
-            Names of tensors that become keys.
-        routing
-            A word that says to which slot of a cluster it belongs.
-
-        Examples
-        --------
-        >>> client.dag(persist=["x"]).tensor("x", [1, 2]).get("x").run()
-        {'x': array([1, 2])}
-        """
-        return Dag(self._execute, dags.EXECUTE, load, persist, routing)
-
-    def dag_ro(self, *, load: Sequence[Key] = (), routing: Key | None = None) -> Dag[Outputs]:
-        """As `dag`, storing nothing: it may run on a replica (`AI.DAGEXECUTE_RO`).
-
-        Examples
-        --------
-        >>> client.dag_ro(routing="t").tensor("x", [1, 2]).get("x").run()
-        {'x': array([1, 2])}
-        """
-        return Dag(self._execute, dags.EXECUTE_RO, load, (), routing)
-
-    def dag_run(
-        self, *, load: Sequence[Key] = (), persist: Sequence[Key] = (), routing: Key | None = None
-    ) -> Dag[Outputs]:
-        """As `dag`, by the deprecated `AI.DAGRUN`, which needs none of the three.
-
-        Examples
-        --------
-        >>> client.dag_run().tensor("x", [1, 2]).get("x").run()
-        {'x': array([1, 2])}
-        """
-        return Dag(self._execute, dags.RUN, load, persist, routing)
-
-    def dag_run_ro(self, *, load: Sequence[Key] = (), routing: Key | None = None) -> Dag[Outputs]:
-        """As `dag_run`, storing nothing, by the deprecated `AI.DAGRUN_RO`.
-
-        Examples
-        --------
-        >>> client.dag_run_ro().tensor("x", [1, 2]).get("x").run()
-        {'x': array([1, 2])}
-        """
-        return Dag(self._execute, dags.RUN_RO, load, (), routing)
 
     def pipeline(self, *, transaction: bool = False) -> Pipeline:
         """Commands that are sent together; each method of the client adds one.
@@ -183,6 +130,9 @@ class Client:
     def __repr__(self) -> str:
         return f"<redisai_rs.Client of {self.redis!r}>"
 
+    def _run_dag(self, command: Command[Outputs]) -> Outputs:
+        return self._execute(command)
+
     def _execute(self, command: Command[T]) -> T:
         try:
             reply = self._reply(command)
@@ -194,21 +144,19 @@ class Client:
     def _reply(self, command: Command[Any]) -> Reply:
         words = command.words(self._chunk_size(command))
         if command.progress is not None and command.blob is not None:
-            try:
+            with contextlib.suppress(*sending.MOVED):
                 return self._send_in_pieces(command, words)
-            except redis.exceptions.MovedError:
-                pass  # the cluster has another shape now, which redis-py finds out
         options = sending.options_of(command, cluster=self._cluster)
         return sending.of_nodes(command, self.redis.execute_command(*words, **options))
 
     def _chunk_size(self, *commands: Command[Any]) -> int:
-        """The server's, asked for once, if one of the commands has something to cut."""
-        if self._chunk is None and any(command.blob is not None for command in commands):
-            try:
-                self._chunk = int(self._execute(server.config_get(sending.CHUNK_SIZE)) or 0)
-            except redis.exceptions.NoPermissionError:
-                self._chunk = sending.DEFAULT_CHUNK
-        return self._chunk or sending.DEFAULT_CHUNK
+        """The server's, if one of the commands has something to cut."""
+        if all(command.blob is None for command in commands):
+            return sending.DEFAULT_CHUNK
+        try:
+            return int(self._execute(server.config_get(sending.CHUNK_SIZE)) or 0)
+        except redis.exceptions.NoPermissionError:
+            return sending.DEFAULT_CHUNK
 
     def _send_in_pieces(self, command: Command[Any], words: Sequence[Any]) -> Reply:
         """Sends a command on one connection, telling how far it is."""
@@ -229,7 +177,7 @@ class Client:
                 node.connection_pool.release(connection)
 
 
-class Pipeline(Queue):
+class Pipeline(Queue["Pipeline"]):
     """Commands that go to the server together; made by `Client.pipeline`.
 
     Each method adds a command and gives the pipeline. It may be used again after `execute`.
@@ -244,9 +192,8 @@ class Pipeline(Queue):
     """
 
     def __init__(self, client: Client, transaction: bool):
-        super().__init__()
+        super().__init__(transaction)
         self._client = client
-        self._transaction = transaction
 
     def execute(self, *, raise_on_error: bool = True) -> list[Any]:
         """Sends the commands and gives their results.
@@ -263,11 +210,5 @@ class Pipeline(Queue):
         """
         commands = self._taken()
         chunk = self._client._chunk_size(*commands)
-        pipe = self._client.redis.pipeline(transaction=self._transaction)
-        for command in commands:
-            pipe.execute_command(*command.words(chunk), **sending.IN_BYTES)
-        replies = pipe.execute(raise_on_error=False)
-        return results(commands, replies, raise_on_error=raise_on_error)
-
-    def __repr__(self) -> str:
-        return f"<redisai_rs.Pipeline of {len(self)} commands>"
+        pipe = self._filled(self._client.redis, commands, chunk)
+        return results(commands, pipe.execute(raise_on_error=False), raise_on_error=raise_on_error)
