@@ -21,7 +21,8 @@ from redisai_rs.testing import Server, wait_until
 from redisai_rs.testing.ports import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
-DOCUMENTS = ["cluster.md", "migrating-from-redisai.md", "scripts.md", "security.md", "torch.md"]
+COMMANDS = ["cluster.md", "migrating-from-redisai.md", "scripts.md", "security.md", "torch.md"]
+SHELL = [*COMMANDS, "command-line.md"]
 DATA = ROOT / "python" / "redisai_rs" / "demo_data"
 DIGITS = DATA / "digits.onnx"
 # What RedisAI 1.2 wrote.
@@ -30,7 +31,7 @@ FILES = {"digits.onnx": DIGITS, "digits.pt": DATA / "digits.pt"}
 _COLOURS = re.compile("\x1b\\[[0-9;]*m")
 
 
-@pytest.mark.parametrize("name", DOCUMENTS)
+@pytest.mark.parametrize("name", COMMANDS)
 def test_commands(
     make_server: Callable[..., Server],
     server_binary: servers.ServerBinary,
@@ -88,8 +89,10 @@ def shell(
     program(programs / "redis-server", f'exec {server_binary.path} "$@"')
     program(programs / "redis-cli", f'exec {cli} "$@"')
     program(programs / "redisai-rs", f'exec {sys.executable} -m redisai_rs.cli "$@"')
+    program(programs / "python", f'exec {sys.executable} "$@"')
     folder = tmp_path / "work"
     folder.mkdir()
+    shutil.copy(DIGITS, folder)
     env = {**os.environ, "PATH": f"{programs}:{os.environ['PATH']}"}
 
     def run(text: str) -> str:
@@ -128,7 +131,7 @@ def old_server(
     return start
 
 
-@pytest.mark.parametrize("name", DOCUMENTS)
+@pytest.mark.parametrize("name", SHELL)
 def test_shell_commands(
     shell: Callable[[str], str],
     old_server: Callable[[], None],

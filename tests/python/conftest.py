@@ -3,9 +3,12 @@
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
+import redis
+from python.cli_on_servers import Run, runner
+from redisai_rs.testing import Server
 
 Cli = Callable[..., subprocess.CompletedProcess[str]]
 COMMAND = [sys.executable, "-m", "redisai_rs.cli"]
@@ -26,3 +29,24 @@ def cli() -> Cli:
         )
 
     return run
+
+
+@pytest.fixture(scope="module")
+def ai_server(embedded_binary, redisai_module) -> Iterator[Server]:
+    """A server, one for a test file."""
+    with Server(embedded_binary, module=redisai_module) as started:
+        yield started
+
+
+@pytest.fixture
+def ai(ai_server, capsysbinary, monkeypatch) -> Run:
+    """Runs `redisai-rs` in this process, against `ai_server`, which is empty."""
+    ai_server.execute("FLUSHALL")
+    return runner(capsysbinary, monkeypatch, ai_server.url)
+
+
+@pytest.fixture
+def raw(ai_server) -> Iterator[redis.Redis]:
+    """A RESP2 client of `ai_server`."""
+    with ai_server.client() as client:
+        yield client

@@ -2,6 +2,7 @@
 
 import importlib.metadata
 import re
+import shlex
 import stat
 import subprocess
 import sys
@@ -11,9 +12,17 @@ from pathlib import Path
 import pytest
 import redisai_rs
 from redisai_rs import module_path
-from redisai_rs.cli import main
+from redisai_rs.cli import _parser, main
 
-VERBS = ["serve", "module-path", "doctor", "demo", "version"]
+VERBS = ["serve", "module-path", "doctor", "demo", "backend", "version"]
+VERBS += ["model", "script", "tensor", "stats"]
+ACTIONS = [
+    *(("model", action) for action in ("store", "get", "ls", "rm", "run", "info")),
+    *(("script", action) for action in ("store", "get", "ls", "rm", "run", "info")),
+    ("tensor", "set"),
+    ("tensor", "get"),
+    ("stats",),
+]
 
 
 def test_help_names_every_verb(cli):
@@ -29,6 +38,30 @@ def test_each_verb_has_help(cli, verb):
     assert done.returncode == 0
     assert len(done.stdout.splitlines()) > 4
     assert done.stderr == ""
+
+
+@pytest.mark.parametrize("words", ACTIONS, ids=" ".join)
+def test_what_speaks_to_a_server_has_examples_that_are_understood(words, capsys):
+    with pytest.raises(SystemExit) as end:
+        main([*words, "--help"])
+    assert end.value.code == 0
+    text = capsys.readouterr().out
+    assert "--url" in text
+    assert "--json" in text
+    # Comments stand behind two blanks.
+    lines = [line.strip().split("  ")[0] for line in text.partition("examples:\n")[2].splitlines()]
+    commands = [part.strip() for line in lines for part in re.split(r"[|<>]", line)]
+    ours = [shlex.split(part)[1:] for part in commands if part.startswith("redisai-rs ")]
+    assert any(line[: len(words)] == list(words) for line in ours)
+    for line in ours:
+        assert _parser().parse_args(line).verb in VERBS
+
+
+def test_version_is_an_option_too(capsys):
+    with pytest.raises(SystemExit) as end:
+        main(["--version"])
+    assert end.value.code == 0
+    assert capsys.readouterr().out == f"redisai-rs {redisai_rs.__version__}\n"
 
 
 @pytest.mark.parametrize(

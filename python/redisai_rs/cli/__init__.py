@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import argparse
+import io
 import os
 import sys
 from collections.abc import Sequence
 
-from redisai_rs.cli import backend, demo, doctor, serve
+from redisai_rs._core import __version__
+from redisai_rs.cli import backend, demo, doctor, model, script, serve, stats, tensor
 from redisai_rs.cli import version as version_verb
+from redisai_rs.cli.output import printable
 from redisai_rs.exceptions import Error
 from redisai_rs.paths import module_path
 
@@ -19,15 +22,18 @@ EXIT_INTERRUPTED = 130
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs a verb; gives the exit status: 0 done, 1 an error (one line on stderr), 2 usage."""
     words = list(sys.argv[1:] if arguments is None else arguments)
-    # What follows `--` goes to the server untouched: argparse would read its options as ours.
-    split = words.index("--") if "--" in words else len(words)
-    words, rest = words[:split], words[split + 1 :]
-    parser = _parser()
-    options = parser.parse_args(words)
-    if rest and options.verb != "serve":
-        parser.error(f"`{options.verb}` takes nothing after `--`")
-    options.rest = rest
+    rest: list[str] = []
+    if words[:1] == ["serve"] and "--" in words:
+        # What follows `--` goes to the server untouched: argparse would read its options as ours.
+        split = words.index("--")
+        words, rest = words[:split], words[split + 1 :]
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # A terminal of another encoding gets `\xb5` for what it cannot show.
+            stream.reconfigure(errors="backslashreplace")
     try:
+        options = _parser().parse_args(words)
+        options.rest = rest
         status = int(options.run(options))
         # Here, not at exit: a reader that has gone is noticed when it is written to.
         sys.stdout.flush()
@@ -45,8 +51,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="redisai-rs", description="Model serving inside Redis and Valkey."
+        prog="redisai-rs",
+        description="Model serving inside Redis and Valkey. `model`, `script`, `tensor` and `stats`"
+        " speak to a server; all others are about this machine.",
     )
+    parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     verbs = parser.add_subparsers(title="verbs", metavar="VERB", dest="verb", required=True)
     serve.add(verbs)
     path = verbs.add_parser(
@@ -58,6 +67,8 @@ def _parser() -> argparse.ArgumentParser:
     path.set_defaults(run=_print_module_path)
     doctor.add(verbs)
     demo.add(verbs)
+    for client_verb in (model, script, tensor, stats):
+        client_verb.add(verbs)
     backend.add(verbs)
     version_verb.add(verbs)
     return parser
@@ -69,4 +80,4 @@ def _print_module_path(_: argparse.Namespace) -> int:
 
 
 def _one_line(error: Error) -> str:
-    return " ".join(str(error).split("\n", 1)[0].split())
+    return printable(" ".join(str(error).split("\n", 1)[0].split()))
