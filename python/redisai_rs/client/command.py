@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
-from redisai_rs.client import errors
 from redisai_rs.exceptions import InputError, TimeoutError
 
 Key = str | bytes
@@ -123,9 +122,7 @@ def done(reply: Reply) -> None:
 
 
 def check(reply: Reply) -> Reply:
-    """Raises where a reply, or an element of one, stands for an error."""
-    if isinstance(reply, Exception):
-        raise errors.of(reply) from reply
+    """Raises where a reply stands for a run that took too long."""
     if isinstance(reply, bytes | str) and reply in {b"TIMEDOUT", "TIMEDOUT"}:
         raise TimeoutError("TIMEDOUT")
     return reply

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from redisai_rs.client import values
+from redisai_rs.client import errors, values
 from redisai_rs.client.command import (
     Argument,
     Command,
@@ -156,7 +156,8 @@ class Dag(Generic[R]):
     def _outputs(self, reply: Reply) -> Outputs:
         # Behind the first error there is nothing but NA.
         for one in check(reply):
-            check(one)
+            if isinstance(one, Exception):
+                raise errors.of(one, self._form.command) from one
         found = {name: reply[place] for place, name in self._wanted.items()}
         return {name: _tensor(name, one) for name, one in found.items()}
 

@@ -22,31 +22,56 @@ from redisai_rs.exceptions import (
     UnsupportedError,
 )
 
-_TEXTS: list[tuple[type[Error], str]] = [
-    (BackendMissingError, r"ERR Could not load backend|ERR error loading backend"),
-    (QueueFullError, r"ERR Queue of device .* is full"),
-    (OutOfMemoryError, r"OOM |.*\b(?:out of memory|allocation was refused|memory limit)\b"),
+_Table = list[tuple[type[Error], str]]
+# Of whatever command.
+_ANY: _Table = [
+    (
+        BackendMissingError,
+        "ERR Could not load backend|ERR error loading backend|ERR .* was not found: install it",
+    ),
+    (QueueFullError, "ERR Queue of device .* is full"),
+    (
+        OutOfMemoryError,
+        "OOM |ERR Not enough memory|.*memory limit exceeded|.*allocation was refused",
+    ),
     (
         UnsupportedError,
-        r"ERR unsupported backend|ERR Invalid DEVICE|ERR unsupported device"
-        r"|ERR Could not initialize queue|.*\bdevice .* is not there",
+        "ERR unsupported (?:backend|device)|ERR Invalid DEVICE|ERR GPU requested"
+        "|ERR there is no GPU|.* has no scripts|ERR .*, which tensors cannot have",
     ),
+]
+# What a command's own words got wrong; the engine has no such faults.
+_WORDS = (
+    "(?!ERR )[A-Z]{4,} |ERR (?:INPUTS|OUTPUTS|MINBATCH|Invalid argument|Insufficient|number of"
+    "|Non numeric|wrong number of arguments|Could not|Cannot run|The server|missing)"
+)
+_STORES: _Table = [*_ANY, (ReplyError, _WORDS), (InvalidModelError, "")]
+_RUNS: _Table = [
+    *_ANY,
     (
         InputError,
-        r"ERR Expected \d+ (?:inputs|outputs) but got|(?:ERR )?Number of keys given as "
-        r"|ERR (?:the model's|an input|input) |ERR data length |ERR invalid "
-        r"|ERR BOOL tensor|ERR Number of string|ERR C-string"
-        r"|Unexpected input data type|Got invalid dimensions for input|Invalid rank for input"
-        r"|Invalid Feed Input Name|Missing Input|Function does not exist",
+        "(?:ERR )?Expected .* (?:inputs|outputs) but got|(?:ERR )?Number of keys given as "
+        "|ERR the model's input |ERR the model's .* an input |ERR an? input |ERR input "
+        "|Unexpected input data type|Got invalid dimensions for input|Invalid rank for input"
+        "|Invalid Feed Input Name|Missing Input|Function does not exist|Unsupported code ",
     ),
-    (ReplyError, r"[A-Z]+ "),
+    (ReplyError, f"{_WORDS}|ERR "),
+    (RunError, ""),
 ]
-_TABLE = [(kind, re.compile(pattern)) for kind, pattern in _TEXTS]
-# Texts of a framework have no code in front. A store fails by its model, a run by itself.
-_STORES = ("AI.MODELSTORE", "AI.MODELSET", "AI.SCRIPTSTORE", "AI.SCRIPTSET")
+_OTHERS: _Table = [
+    *_ANY,
+    (
+        InputError,
+        "ERR data length |ERR invalid (?:value|data type|or negative value found in tensor shape)"
+        "|ERR BOOL tensor|ERR Number of string|ERR C-string|ERR wrong number of values",
+    ),
+    (ReplyError, ""),
+]
+_STORING = ("AI.MODELSTORE", "AI.MODELSET", "AI.SCRIPTSTORE", "AI.SCRIPTSET")
+_RUNNING = ("AI.MODELEXECUTE", "AI.MODELRUN", "AI.SCRIPTEXECUTE", "AI.SCRIPTRUN", "AI.DAG")
 
 
-def of(error: Exception, command: str = "") -> Exception:
+def of(error: Exception, command: str) -> Exception:
     """The exception of this package for one of redis-py.
 
     Only error replies that say nothing else: connections, rights, clusters and read-only replicas
@@ -55,10 +80,13 @@ def of(error: Exception, command: str = "") -> Exception:
     if type(error) not in {redis.ResponseError, redis.exceptions.OutOfMemoryError}:
         return error
     text = wire_text(error)
-    for kind, pattern in _TABLE:
-        if pattern.match(text):
-            return kind(text)
-    return (InvalidModelError if command in _STORES else RunError)(text)
+    table = _OTHERS
+    if command in _STORING:
+        table = _STORES
+    elif command.startswith(_RUNNING):
+        table = _RUNS
+    # The last pattern of each table fits any text.
+    return next(kind(text) for kind, pattern in table if re.match(pattern, text, re.DOTALL))
 
 
 def wire_text(error: Exception) -> str:
