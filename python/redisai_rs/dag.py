@@ -25,6 +25,14 @@ class Dag:
     before it.
 
     A DAG may be run any number of times, with the same tensors.
+
+    Examples
+    --------
+    >>> model = engine.load("digits.onnx")
+    >>> dag = engine.dag().tensor("x", np.zeros((2, 64), np.float32))
+    >>> dag = dag.model(model, ["x"], ["digit", "p"]).get("p")
+    >>> {name: value.shape for name, value in dag.run().items()}
+    {'p': (2, 10)}
     """
 
     def __init__(self, core: _core.Engine):
@@ -37,12 +45,40 @@ class Dag:
         self._wanted: dict[str, int] = {}
 
     def tensor(self, name: str, value: Value) -> Dag:
-        """Gives a tensor a name (`TENSORSET`)."""
+        """Gives a tensor a name (`TENSORSET`).
+
+        Examples
+        --------
+        >>> engine.dag().tensor("x", [1.5, 2.0]).get("x").run()
+        {'x': array([1.5, 2. ])}
+        """
         self._given.append((self._new(name), value))
         return self
 
     def model(self, model: Model, inputs: Sequence[str], outputs: Sequence[str]) -> Dag:
-        """Runs a model (`MODELEXECUTE`)."""
+        """Runs a model (`MODELEXECUTE`).
+
+        Parameters
+        ----------
+        model
+            A model of this engine.
+        inputs
+            Names that operations before this one have given, in the model's order.
+        outputs
+            Names for what it makes, in the model's order.
+
+        Raises
+        ------
+        InputError
+            No operation before this one gives an input's name.
+
+        Examples
+        --------
+        >>> model = engine.load("digits.onnx")
+        >>> dag = engine.dag().tensor("x", np.zeros((2, 64), np.float32))
+        >>> dag.model(model, ["x"], ["digit", "p"]).run()["digit"].shape
+        (2,)
+        """
         return self._run(model._core, None, inputs, outputs, (), ())
 
     def script(
@@ -55,11 +91,44 @@ class Dag:
         keys: Sequence[str | bytes] = (),
         args: Sequence[str | bytes] = (),
     ) -> Dag:
-        """Runs a function of a script (`SCRIPTEXECUTE`)."""
+        """Runs a function of a script (`SCRIPTEXECUTE`).
+
+        Parameters
+        ----------
+        script
+            A script of this engine.
+        function
+            One of its entry points.
+        inputs, outputs
+            As those of `model`.
+        keys, args
+            What the function gets as its lists of strings.
+
+        Raises
+        ------
+        InputError
+            No operation before this one gives an input's name.
+
+        Examples
+        --------
+        >>> source = '''
+        ... def double(tensors: List[Tensor], keys: List[str], args: List[str]):
+        ...     return tensors[0] * 2
+        ... '''
+        >>> script = engine.script(source, ["double"])
+        >>> engine.dag().tensor("x", [1.5]).script(script, "double", ["x"], ["y"]).run()
+        {'y': array([3.])}
+        """
         return self._run(script._core, function, inputs, outputs, keys, args)
 
     def get(self, name: str) -> Dag:
-        """Wants a tensor in the result (`TENSORGET`): as it is now, if the name is given again."""
+        """Wants a tensor in the result (`TENSORGET`): as it is now, if the name is given again.
+
+        Examples
+        --------
+        >>> engine.dag().tensor("x", [1]).get("x").tensor("x", [2]).run()
+        {'x': array([1])}
+        """
         self._wanted[name] = self._slot(name)
         return self
 
@@ -73,17 +142,32 @@ class Dag:
 
         Returns
         -------
-        The tensors that `get` has named; without any, all that operations have made.
+        dict
+            Name -> array: the tensors that `get` has named; without any, all that operations have
+            made.
 
         Raises
         ------
         Error
             That of the first operation, by position, that failed.
+
+        Examples
+        --------
+        >>> model = engine.load("digits.onnx")
+        >>> dag = engine.dag().tensor("x", np.zeros((2, 64), np.float32))
+        >>> sorted(dag.model(model, ["x"], ["digit", "p"]).run(timeout=60))
+        ['digit', 'p']
         """
         return self.submit(timeout).result()  # type: ignore[no-any-return]
 
     def submit(self, timeout: float | None = None) -> Run:
-        """Hands all operations in and gives a `Future` of what `run` gives."""
+        """Hands all operations in and gives a `Future` of what `run` gives.
+
+        Examples
+        --------
+        >>> engine.dag().tensor("x", [1.5]).get("x").submit().result(timeout=60)
+        {'x': array([1.5])}
+        """
         wanted = dict(self._wanted or self._made)
         slots = list(wanted.values())
 
@@ -95,7 +179,14 @@ class Dag:
         return submitted(take, lambda values: dict(zip(wanted, values, strict=True)))
 
     async def run_async(self, timeout: float | None = None) -> dict[str, Result]:
-        """As `run`, for `asyncio`."""
+        """As `run`, for `asyncio`.
+
+        Examples
+        --------
+        >>> import asyncio
+        >>> asyncio.run(engine.dag().tensor("x", [1.5]).get("x").run_async())
+        {'x': array([1.5])}
+        """
         return await asyncio.wrap_future(self.submit(timeout))
 
     def _run(

@@ -36,6 +36,14 @@ class Engine:
         The longest run in seconds. `None`: 5 for ONNX, no limit for the others.
     batch_wait
         Whether a batch may wait a moment for more rows, where that was seen to pay.
+
+    Examples
+    --------
+    >>> with rai.Engine(intra_op_threads=1) as engine:
+    ...     model = engine.load("digits.onnx")
+    ...     digit, probabilities = model.run(np.zeros((2, 64), np.float32))
+    >>> probabilities.shape
+    (2, 10)
     """
 
     def __init__(
@@ -103,6 +111,13 @@ class Engine:
             The file is no model, or its framework refuses it.
         BackendMissingError
             The framework is not installed; `redisai-rs doctor` says where it was looked for.
+
+        Examples
+        --------
+        >>> engine.load("digits.onnx", batch_size=32)
+        <redisai_rs.Model ONNX on CPU>
+        >>> engine.load("digits.pb", inputs=["pixels"], outputs=["digit", "probabilities"])
+        <redisai_rs.Model TF on CPU>
         """
         blob = sources.read(source)
         backend = formats.backend_of(blob) if backend is None else backend
@@ -134,28 +149,87 @@ class Engine:
 
         An entry point is a function of `(tensors: List[Tensor], keys: List[str], args: List[str])`.
         `redis.execute` is an error here: there is no server.
+
+        Parameters
+        ----------
+        source
+            The source's text.
+        entry_points
+            The functions in it that `Script.run` may call.
+        device, tag, name
+            As those of `load`.
+
+        Raises
+        ------
+        InvalidModelError
+            The source does not compile.
+        BackendMissingError
+            PyTorch is not installed.
+
+        Examples
+        --------
+        >>> source = '''
+        ... def total(tensors: List[Tensor], keys: List[str], args: List[str]):
+        ...     return tensors[0] + tensors[1]
+        ... '''
+        >>> engine.script(source, ["total"]).run("total", [1.5, 2.0], [3.0, 4.0])
+        array([4.5, 6. ])
         """
         core = self._core.script(source, list(entry_points), device=device, tag=tag, name=name)
         return Script(core, entry_points)
 
     def dag(self) -> Dag:
-        """A new, empty DAG of operations on this engine."""
+        """A new, empty DAG of operations on this engine.
+
+        Examples
+        --------
+        >>> model = engine.load("digits.onnx")
+        >>> dag = engine.dag().tensor("x", np.zeros((2, 64), np.float32))
+        >>> dag.model(model, ["x"], ["digit", "probabilities"]).run()["probabilities"].shape
+        (2, 10)
+        """
         return Dag(self._core)
 
     def forget(self, name: str) -> None:
         """Takes a name away from its model, which the engine no longer keeps.
 
-        Raises KeyError where no model has it.
+        Raises
+        ------
+        KeyError
+            No model has it.
+
+        Examples
+        --------
+        >>> model = engine.load("digits.onnx", name="digits")
+        >>> engine.forget("digits")
         """
         if not self._core.forget(name):
             raise KeyError(name)
 
     def queues(self) -> dict[str, dict[str, int]]:
-        """For each device that is in use: runs that wait (`waiting`) and `workers`."""
+        """For each device that is in use: runs that wait (`waiting`) and `workers`.
+
+        Examples
+        --------
+        >>> engine.load("digits.onnx").submit(np.zeros((1, 64), np.float32)).result().digit.shape
+        (1,)
+        >>> engine.queues()
+        {'CPU': {'waiting': 0, 'workers': 1}}
+        """
         return self._core.queues()
 
     def close(self) -> None:
-        """Ends the engine's threads. What waits fails, what runs is told to stop, results stay."""
+        """Ends the engine's threads. What waits fails, what runs is told to stop, results stay.
+
+        Examples
+        --------
+        >>> short = rai.Engine()
+        >>> short.close()
+        >>> short.load("digits.onnx")
+        Traceback (most recent call last):
+            ...
+        redisai_rs.exceptions.RunError: ERR The server is shutting down
+        """
         self._core.close()
 
     def __enter__(self) -> Engine:

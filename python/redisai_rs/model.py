@@ -33,6 +33,12 @@ class Model:
     """A model that was loaded; made by `Engine.load`.
 
     It may be run from any number of threads at a time.
+
+    Examples
+    --------
+    >>> model = engine.load("digits.onnx")
+    >>> model.backend, model.device, model.inputs, model.outputs
+    ('ONNX', 'CPU', ['pixels'], ['digit', 'probabilities'])
     """
 
     __slots__ = ("_batches", "_core", "_direct", "_names", "_outputs")
@@ -69,8 +75,31 @@ class Model:
 
         Returns
         -------
-        An array; a named tuple of arrays in the model's order where it has several outputs; `None`
-        in place of an output that is no tensor.
+        numpy.ndarray or tuple of them
+            A named tuple in the model's order where it has several outputs; `None` in place of an
+            output that is no tensor. The arrays own their memory and are not to be written to.
+            `Tensor` where NumPy is not installed.
+
+        Raises
+        ------
+        InputError
+            The inputs are no tensors, or do not fit the model.
+        RunError
+            The framework failed.
+        TimeoutError
+            `timeout` passed first.
+        QueueFullError
+            As many runs wait already as the engine's `queue_limit` allows.
+
+        Examples
+        --------
+        >>> model = engine.load("digits.onnx")
+        >>> x = np.zeros((2, 64), np.float32)
+        >>> model.run(x).probabilities.shape
+        (2, 10)
+        >>> digit, probabilities = model.run(pixels=x, timeout=60)
+        >>> digit.dtype
+        dtype('int64')
         """
         if self._direct is not None and timeout is None and not named:
             result = self._direct(inputs, outputs)
@@ -90,7 +119,17 @@ class Model:
     ) -> Run:
         """Queues a run, as `run`, and gives a `Future` of its result.
 
-        Raises `redisai_rs.QueueFullError` where the queue is full.
+        Raises
+        ------
+        QueueFullError
+            As many runs wait already as the engine's `queue_limit` allows.
+
+        Examples
+        --------
+        >>> model = engine.load("digits.onnx", batch_size=32)
+        >>> runs = [model.submit(np.zeros((1, 64), np.float32)) for _ in range(4)]
+        >>> [run.result(timeout=60).digit.shape for run in runs]
+        [(1,), (1,), (1,), (1,)]
         """
         return self._submit(self._in_order(inputs, named), outputs, timeout)
 
@@ -101,7 +140,15 @@ class Model:
         timeout: float | None = None,
         **named: Value,
     ) -> Result:
-        """As `run`, for `asyncio`: the event loop goes on meanwhile."""
+        """As `run`, for `asyncio`: the event loop goes on meanwhile.
+
+        Examples
+        --------
+        >>> import asyncio
+        >>> model = engine.load("digits.onnx")
+        >>> asyncio.run(model.run_async(np.zeros((2, 64), np.float32))).digit.shape
+        (2,)
+        """
         run = self._submit(self._in_order(inputs, named), outputs, timeout)
         return await asyncio.wrap_future(run)
 
@@ -131,11 +178,27 @@ class Model:
         `calls`, `errors`, `samples` (dimension 0 of the first output, summed), `duration_us`
         (inside the backend), `batches` (runs that served several requests), `late` (results after
         their deadline), `queued_us` and `ran_us` (percentiles, in microseconds).
+
+        Examples
+        --------
+        >>> model = engine.load("digits.onnx")
+        >>> _ = model.run(np.zeros((2, 64), np.float32))
+        >>> model.stats()["calls"], model.stats()["samples"]
+        (1, 2)
         """
         return self._core.stats()
 
     def reset_stats(self) -> None:
-        """Sets all counters back to zero."""
+        """Sets all counters back to zero.
+
+        Examples
+        --------
+        >>> model = engine.load("digits.onnx")
+        >>> _ = model.run(np.zeros((2, 64), np.float32))
+        >>> model.reset_stats()
+        >>> model.stats()["calls"]
+        0
+        """
         self._core.reset_stats()
 
     def __repr__(self) -> str:
@@ -167,7 +230,19 @@ class Model:
 
 
 class Script:
-    """A TorchScript source that was compiled; made by `Engine.script`."""
+    """A TorchScript source that was compiled; made by `Engine.script`.
+
+    Examples
+    --------
+    >>> source = '''
+    ... def likeliest(tensors: List[Tensor], keys: List[str], args: List[str]):
+    ...     return redisAI.model_execute(args[0], tensors, 2)[1].argmax(1)
+    ... '''
+    >>> model = engine.load("digits.onnx", name="digits")
+    >>> script = engine.script(source, ["likeliest"])
+    >>> script.run("likeliest", np.zeros((2, 64), np.float32), args=["digits"]).shape
+    (2,)
+    """
 
     __slots__ = ("_core", "entry_points")
 
@@ -199,6 +274,27 @@ class Script:
             How many tensors it returns.
         timeout
             Seconds; afterwards `redisai_rs.TimeoutError`.
+
+        Returns
+        -------
+        numpy.ndarray or tuple of them
+            As `Model.run`.
+
+        Raises
+        ------
+        InputError
+            There is no such function, or the inputs are no tensors.
+        RunError
+            The script raised an exception.
+
+        Examples
+        --------
+        >>> source = '''
+        ... def both(tensors: List[Tensor], keys: List[str], args: List[str]):
+        ...     return [tensors[0] * int(args[0]), tensors[0].sum()]
+        ... '''
+        >>> engine.script(source, ["both"]).run("both", [1, 2], args=["10"], outputs=2)
+        (array([10, 20]), array(3))
         """
         if timeout is not None:
             run = self.submit(
@@ -217,7 +313,18 @@ class Script:
         outputs: int = 1,
         timeout: float | None = None,
     ) -> Run:
-        """Queues a run, as `run`, and gives a `Future` of its result."""
+        """Queues a run, as `run`, and gives a `Future` of its result.
+
+        Examples
+        --------
+        >>> source = '''
+        ... def half(tensors: List[Tensor], keys: List[str], args: List[str]):
+        ...     return tensors[0] / 2
+        ... '''
+        >>> run = engine.script(source, ["half"]).submit("half", [1.0, 2.0])
+        >>> run.result(timeout=60)
+        array([0.5, 1. ])
+        """
 
         def take(done: Done) -> _core.Job:
             return self._core.submit(
@@ -233,7 +340,19 @@ class Script:
         return submitted(take, _tupled)
 
     def stats(self) -> dict[str, Any]:
-        """Counters, as `Model.stats`."""
+        """Counters, as `Model.stats`.
+
+        Examples
+        --------
+        >>> source = '''
+        ... def same(tensors: List[Tensor], keys: List[str], args: List[str]):
+        ...     return tensors[0]
+        ... '''
+        >>> script = engine.script(source, ["same"])
+        >>> _ = script.run("same", [1])
+        >>> script.stats()["calls"]
+        1
+        """
         return self._core.stats()
 
 

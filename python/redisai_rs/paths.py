@@ -12,7 +12,18 @@ LIB = Path(__file__).resolve().parent / "lib"
 
 
 def module_path() -> Path:
-    """Gives the path of the Redis module, for `redis-server --loadmodule`."""
+    """Gives the path of the Redis module, for `redis-server --loadmodule`.
+
+    Raises
+    ------
+    NotInstalledError
+        The package was not built as a whole.
+
+    Examples
+    --------
+    >>> rai.module_path().name
+    'redisai.so'
+    """
     path = LIB / "redisai.so"
     if not path.is_file():
         raise NotInstalledError(f"{path} is missing: build it with `make build` or `pip install .`")

@@ -25,12 +25,33 @@ class Run(Future[Result]):
     """A run that was handed in: a `concurrent.futures.Future` of what `run` would give.
 
     Callbacks run on a thread of the engine, which they should not hold up.
+
+    Examples
+    --------
+    >>> run = engine.load("digits.onnx").submit(np.zeros((2, 64), np.float32))
+    >>> run.result(timeout=60).digit.shape
+    (2,)
+    >>> run.done(), run.cancelled()
+    (True, False)
     """
 
     _job: _core.Job | None = None
 
     def cancel(self) -> bool:
-        """Gives the run up: it never begins if it has not; its outputs are dropped if it has."""
+        """Gives the run up: it never begins if it has not; its outputs are dropped if it has.
+
+        Returns
+        -------
+        bool
+            Whether it was given up: no, where its result is there already.
+
+        Examples
+        --------
+        >>> model = engine.load("digits.onnx", batch_size=8, min_batch_size=8)
+        >>> run = model.submit(np.zeros((1, 64), np.float32))  # waits for seven more rows
+        >>> run.cancel(), run.cancelled()
+        (True, True)
+        """
         cancelled = super().cancel()
         if cancelled and self._job is not None:
             self._job.gone()

@@ -11,6 +11,7 @@ mod engine;
 mod errors;
 mod input;
 mod life;
+mod lists;
 mod memory;
 mod model;
 mod output;

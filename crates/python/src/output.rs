@@ -4,6 +4,7 @@ use crate::array;
 use crate::dlpack;
 use crate::errors;
 use crate::input;
+use crate::lists;
 use crate::wire;
 use pyo3::exceptions::PyBufferError;
 use pyo3::ffi;
@@ -17,6 +18,19 @@ use std::os::raw::{c_int, c_long, c_void};
 use std::sync::Arc;
 
 /// A tensor that nobody writes to. Its memory lives as long as anything that looks at it.
+///
+/// Made of a NumPy array, an object with `__dlpack__` or the buffer protocol, a number, a string,
+/// `bytes`, or a nested list of them; nothing is copied where its layout allows. It offers DLPack and,
+/// but for strings, the buffer protocol. Raises `InputError` for what is no tensor.
+///
+/// Examples
+/// --------
+/// >>> tensor = rai.Tensor([[1.5, 2.0], [3.0, 4.0]])
+/// >>> tensor.dtype, tensor.shape, tensor.nbytes
+/// ('DOUBLE', (2, 2), 32)
+/// >>> np.asarray(tensor)
+/// array([[1.5, 2. ],
+///        [3. , 4. ]])
 #[pyclass(frozen, name = "Tensor", module = "redisai_rs")]
 pub(crate) struct PyTensor(Arc<Tensor>);
 
@@ -41,12 +55,22 @@ impl PyTensor {
     }
 
     /// A tensor of its bytes, as `AI.TENSORGET` gives them, or of a flat list of its elements.
+    ///
+    /// Examples
+    /// --------
+    /// >>> rai.Tensor.of("INT8", [2, 2], bytes([1, 2, 3, 4])).tolist()
+    /// [[1, 2], [3, 4]]
     #[staticmethod]
     fn of(dtype: &str, shape: Vec<i64>, data: &Bound<'_, PyAny>) -> PyResult<Self> {
         wire::of_parts(wire::dtype(dtype)?, &shape, data).map(Self)
     }
 
     /// The elements of a STRING tensor, row-major.
+    ///
+    /// Examples
+    /// --------
+    /// >>> rai.Tensor("two words".split()).strings()
+    /// [b'two', b'words']
     fn strings<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
         if self.0.dtype() != DType::String {
             let text = format!("a tensor of {} holds no strings", self.0.dtype().name());
@@ -73,14 +97,27 @@ impl PyTensor {
         self.0.bytes().len()
     }
 
-    /// The tensor as a NumPy array.
+    /// The tensor as a NumPy array over the same memory, which is not to be written to. Strings are
+    /// an array of `bytes` objects; bfloat16 is `ml_dtypes.bfloat16`, without that package its bits
+    /// as uint16. Raises `NotInstalledError` without NumPy.
+    ///
+    /// Examples
+    /// --------
+    /// >>> rai.Tensor([[1, 2], [3, 4]]).numpy().sum(axis=0)
+    /// array([4, 6])
     fn numpy(slf: Bound<'_, Self>) -> PyResult<Bound<'_, PyAny>> {
         to_numpy(&slf)
     }
 
-    /// The elements as nested lists, as NumPy's `tolist`.
-    fn tolist(slf: Bound<'_, Self>) -> PyResult<Bound<'_, PyAny>> {
-        to_numpy(&slf)?.call_method0("tolist")
+    /// The elements as nested lists, as NumPy's `tolist` gives them; strings as `bytes`. Of a
+    /// tensor without dimensions the element itself. NumPy is not needed.
+    ///
+    /// Examples
+    /// --------
+    /// >>> rai.Tensor([[1, 2], [3, 4]]).tolist()
+    /// [[1, 2], [3, 4]]
+    fn tolist<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        lists::nested(py, &self.0)
     }
 
     #[pyo3(signature = (*, stream = None, max_version = None, dl_device = None, copy = None))]

