@@ -64,12 +64,20 @@ def test_stats_leaves_the_screen_as_it_was(terminal, end, status):
 def test_stats_is_live_and_takes_a_new_size(terminal, ai_server):
     with terminal("stats", "--interval", "0.05", size=(24, 120)) as on:
         on.expect("digits")
-        for number in range(30):
-            ai_server.execute("COPY", "digits", f"copy:{number:02}")
-        on.expect("… ")
-        on.output = b""
+        # On a line that was empty: elsewhere only the letters that differ are written.
+        ai_server.execute("COPY", "digits", "zebra")
+        on.expect("zebra")
+        on.type(b"q")
+        assert on.wait() == 0
+    for number in range(30):
+        ai_server.execute("COPY", "digits", f"copy:{number:02}")
+    with terminal("stats", "--interval", "0.05", size=(24, 120)) as on:
+        on.expect("… 15 more")
+        assert "copy:29" not in on.read()
         on.resize(60, 120)
         on.expect("copy:29")
+        # The terminal's own colours stay.
+        assert "\x1b[40m" not in on.read()
         on.type(b"q")
         assert on.wait() == 0
 

@@ -8,6 +8,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from redisai_rs.exceptions import Error
 
@@ -36,7 +37,10 @@ def _terminate(*_: object) -> None:
 
 
 def _loop(window: curses.window, lines: Callable[[], Sequence[str]], interval: float) -> None:
-    _hide_cursor()
+    # Where the terminal can: its own colours, and no cursor.
+    for prepare in (curses.use_default_colors, partial(curses.curs_set, 0)):
+        with contextlib.suppress(curses.error):
+            prepare()
     window.timeout(int(interval * 1000))
     shown: Sequence[str] = ()
     key = -1
@@ -58,9 +62,3 @@ def _draw(window: curses.window, lines: Sequence[str]) -> None:
         # The last column stays free: curses cannot write into the corner.
         window.addnstr(row, 0, text, max(width - 1, 1))
     window.refresh()
-
-
-def _hide_cursor() -> None:
-    """Hides it where the terminal can."""
-    with contextlib.suppress(curses.error):
-        curses.curs_set(0)
