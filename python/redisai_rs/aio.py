@@ -52,7 +52,7 @@ class Client(Dags[Coroutine[Any, Any, Outputs]]):
     cluster
         Whether the URL is that of a node of a cluster.
     **options
-        What redis-py's own client takes, for a URL.
+        What redis-py's own client takes, for a URL, as for `redisai_rs.Client`.
 
     Arguments, results and errors of the methods are those of `redisai_rs.Client`. Progress of a
     model that is sent is told on the event loop.
@@ -78,6 +78,10 @@ class Client(Dags[Coroutine[Any, Any, Outputs]]):
     ):
         self._owned = isinstance(server, str)
         if isinstance(server, str):
+            if not cluster:
+                # A connection that the server has closed meanwhile: without this it would be an
+                # error, since redis-py's own default does not hold for a URL.
+                options.setdefault("retry", redis.asyncio.retry.Retry(redis.backoff.NoBackoff(), 1))
             kind: Any = redis.asyncio.RedisCluster if cluster else redis.asyncio.Redis
             server = kind.from_url(server, **options)
         elif options or cluster:
@@ -149,7 +153,8 @@ class Client(Dags[Coroutine[Any, Any, Outputs]]):
         if command.progress is not None and command.blob is not None:
             with contextlib.suppress(*sending.MOVED):
                 return await self._send_in_pieces(command, words)
-        options = sending.options_of(command, cluster=self._cluster)
+        await self.redis.initialize()  # a cluster's nodes are known afterwards
+        options = sending.options_of(command, self.redis if self._cluster else None)
         return sending.of_nodes(command, await self.redis.execute_command(*words, **options))
 
     async def _chunk_size(self, *commands: Command[Any]) -> int:

@@ -31,9 +31,7 @@ class Where(enum.Enum):
     ANY = enum.auto()
     """One, whichever."""
     PRIMARIES = enum.auto()
-    """Each primary; the reply is the list of theirs."""
-    ALL = enum.auto()
-    """Every node, replicas too."""
+    """Each primary (replicas refuse what changes options); the reply is the list of theirs."""
 
 
 @dataclass(frozen=True)

@@ -21,22 +21,19 @@ DEFAULT_CHUNK = 511 << 20
 PIECE = 1 << 20
 
 
-def options_of(command: Command[Any], *, cluster: bool) -> dict[str, Any]:
-    """Keyword arguments of redis-py's `execute_command`."""
+def options_of(command: Command[Any], cluster: Any) -> dict[str, Any]:
+    """Keyword arguments of redis-py's `execute_command`; `cluster`: its client, if it is one of."""
     options: dict[str, Any] = dict(IN_BYTES)
-    if cluster and command.where is not Where.KEYS:
-        flags = {
-            Where.ANY: redis.RedisCluster.DEFAULT_NODE,
-            Where.PRIMARIES: redis.RedisCluster.PRIMARIES,
-            Where.ALL: redis.RedisCluster.ALL_NODES,
-        }
-        options["target_nodes"] = flags[command.where]
+    if cluster is not None and command.where is not Where.KEYS:
+        # The nodes themselves: redis-py looks for keys in a command that has a flag for them.
+        one = command.where is Where.ANY
+        options["target_nodes"] = cluster.get_default_node() if one else cluster.get_primaries()
     return options
 
 
 def of_nodes(command: Command[Any], reply: Reply) -> Reply:
     """The list of replies where a command goes to several nodes, of whatever server."""
-    if command.where in {Where.KEYS, Where.ANY}:
+    if command.where is not Where.PRIMARIES:
         return reply
     return list(reply.values()) if isinstance(reply, dict) else [reply]
 

@@ -140,38 +140,38 @@ def config_get(option: str) -> Command[str | int | None]:
 def model_chunk_size(size: int) -> Command[None]:
     """Sets the size of the chunks that models come in, in bytes (`AI.CONFIG MODEL_CHUNK_SIZE`).
 
-    In a cluster: on every node.
+    In a cluster: on every primary.
 
     Examples
     --------
     >>> client.model_chunk_size(1 << 20)
     """
-    return Command(["AI.CONFIG", "MODEL_CHUNK_SIZE", size], _all_done, Where.ALL)
+    return Command(["AI.CONFIG", "MODEL_CHUNK_SIZE", size], _all_done, Where.PRIMARIES)
 
 
 def load_backend(backend: str, path: str | os.PathLike[str]) -> Command[None]:
     """Loads a backend from a path on the server (`AI.CONFIG LOADBACKEND`).
 
-    What it may do is governed by the load option `LOADBACKEND`. In a cluster: on every node.
+    What it may do is governed by the load option `LOADBACKEND`. In a cluster: on every primary.
 
     Examples
     --------
     >>> client.load_backend("TFLITE", "redisai_tflite/redisai_tflite.so")
     """
     args: list[Argument] = ["AI.CONFIG", "LOADBACKEND", backend, os.fsencode(path)]
-    return Command(args, _all_done, Where.ALL)
+    return Command(args, _all_done, Where.PRIMARIES)
 
 
 def backends_path(path: str | os.PathLike[str]) -> Command[None]:
     """Says where the server looks for backends (`AI.CONFIG BACKENDSPATH`).
 
-    What it may do is governed by the load option `LOADBACKEND`. In a cluster: on every node.
+    What it may do is governed by the load option `LOADBACKEND`. In a cluster: on every primary.
 
     Examples
     --------
     >>> client.backends_path(client.config_get("BACKENDSPATH"))
     """
-    return Command(["AI.CONFIG", "BACKENDSPATH", os.fsencode(path)], _all_done, Where.ALL)
+    return Command(["AI.CONFIG", "BACKENDSPATH", os.fsencode(path)], _all_done, Where.PRIMARIES)
 
 
 def _all_done(replies: list[Reply]) -> None:

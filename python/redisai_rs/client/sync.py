@@ -39,7 +39,8 @@ class Client(Dags[Outputs]):
     cluster
         Whether the URL is that of a node of a cluster.
     **options
-        What redis-py's own client takes, for a URL: `protocol=3`, `socket_timeout=5`, `retry=…`.
+        What redis-py's own client takes, for a URL: `protocol=3`, `socket_timeout=5`, `retry=…`
+        (left out: once more, at once, on a new connection).
 
     Errors of the server that the engine has too are exceptions of `redisai_rs`, with the same
     text; what concerns connections, rights and clusters are those of redis-py. It may be used by
@@ -63,7 +64,11 @@ class Client(Dags[Outputs]):
     ):
         self._owned = isinstance(server, str)
         if isinstance(server, str):
-            kind = redis.RedisCluster if cluster else redis.Redis
+            if not cluster:
+                # A connection that the server has closed meanwhile: without this it would be an
+                # error, since redis-py's own default does not hold for a URL.
+                options.setdefault("retry", redis.retry.Retry(redis.backoff.NoBackoff(), 1))
+            kind: Any = redis.RedisCluster if cluster else redis.Redis
             server = kind.from_url(server, **options)
         elif options or cluster:
             raise InputError("options are for a URL: the client of redis-py has its own")
@@ -146,7 +151,7 @@ class Client(Dags[Outputs]):
         if command.progress is not None and command.blob is not None:
             with contextlib.suppress(*sending.MOVED):
                 return self._send_in_pieces(command, words)
-        options = sending.options_of(command, cluster=self._cluster)
+        options = sending.options_of(command, self.redis if self._cluster else None)
         return sending.of_nodes(command, self.redis.execute_command(*words, **options))
 
     def _chunk_size(self, *commands: Command[Any]) -> int:

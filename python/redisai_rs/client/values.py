@@ -30,7 +30,9 @@ def words_of(value: Value | None, dtype: str | None, shape: Sequence[int] | None
     if value is None:
         if dtype is None or shape is None:
             raise InputError("a tensor of zeros needs dtype= and shape=")
-        return [dtype, *map(int, shape)]
+        # A scalar without a word of data would be too short a command.
+        zero: list[Argument] = [] if shape else ["VALUES", "" if dtype == "STRING" else 0]
+        return [dtype, *map(int, shape), *zero]
     tensor = tensor_of(value, dtype, shape)
     head: list[Argument] = [tensor.dtype, *tensor.shape]
     if tensor.dtype != "STRING":
