@@ -5,6 +5,7 @@
 #include <torch/version.h>
 
 #include "commands.hpp"
+#include "division.hpp"
 #include "package.hpp"
 #include "script.hpp"
 
@@ -26,6 +27,7 @@ int setup(const rts_setup *setup, rts_text *error) noexcept {
     }
     redisai::add_stop_operator();
     redisai::add_server_operators();
+    redisai::guard_divisions();
     for (size_t i = 0; i < setup->n_forbidden; i++) {
       const auto name = c10::Symbol::fromQualString(setup->forbidden[i]);
       // A copy: the list itself shrinks.

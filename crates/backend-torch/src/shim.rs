@@ -14,9 +14,10 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 /// The shim's folder, sorted by name. `redisai_rs.torch_shim` hashes the same bytes in the same order.
-const SOURCES: [(&str, &[u8]); 12] = [
+const SOURCES: [(&str, &[u8]); 13] = [
     ("commands.hpp", include_bytes!("../shim/commands.hpp")),
     ("description.hpp", include_bytes!("../shim/description.hpp")),
+    ("division.hpp", include_bytes!("../shim/division.hpp")),
     ("errors.hpp", include_bytes!("../shim/errors.hpp")),
     ("flags.txt", include_bytes!("../shim/flags.txt")),
     ("host.hpp", include_bytes!("../shim/host.hpp")),

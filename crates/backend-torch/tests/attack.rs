@@ -1,7 +1,4 @@
 //! Archives and sources made to break something. A crash ends this process, and so fails the test.
-//!
-//! Not here, since nothing in the process can contain it: an integer division or remainder of the smallest
-//! value by −1 (SIGFPE), where torch computes constants at the store too.
 
 mod common;
 
@@ -184,6 +181,24 @@ def cast(a):
             !error.text.is_empty() && !error.text.contains("frame #"),
             "{shown}: {error}"
         );
+    }
+}
+
+/// The processor ends a process over it, and torch alone does not look.
+#[test]
+fn an_integer_remainder_by_zero_in_a_model_is_an_error() {
+    limited();
+    let none = "torch.sub(torch.numel(x), torch.numel(x))";
+    for divisor in ["0", none] {
+        let session = load(archive::of(&format!(
+            "def forward(self: __torch__.M, x: Tensor) -> Tensor:\n  \
+             return torch.add(x, torch.remainder(1, {divisor}))"
+        )))
+        .unwrap();
+        let inputs = [floats(&[1], &[1.0])];
+        let error = session.run(&request(&inputs, 1)).unwrap_err();
+        assert_eq!(error.status, Status::RunFailed, "{error}");
+        assert!(error.text.contains("ZeroDivisionError"), "{error}");
     }
 }
 
