@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from client.waiting import Waiting
 from redisai_rs import Client, aio
+from redisai_rs.servers import ServerBinary
 from redisai_rs.testing import Server
 
+# What a client says and keeps does not depend on the server: files that override `server` with
+# `one_server` try it on one.
 KINDS = ["RESP2", "RESP3", "asyncio"]
 
 
@@ -34,3 +38,10 @@ def client(server: Server, request: pytest.FixtureRequest) -> Iterator[Any]:
         client.redis.flushall()
         yield client
     server.assert_alive()
+
+
+@pytest.fixture(scope="module")
+def one_server(embedded_binary: ServerBinary, redisai_module: Path) -> Iterator[Server]:
+    """The embedded server, one for a test file."""
+    with Server(embedded_binary, module=redisai_module) as started:
+        yield started

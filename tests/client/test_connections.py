@@ -26,6 +26,12 @@ DIGITS = digits.DATA / "digits.onnx"
 FRAMEWORKS = {"onnxruntime", "torch", "tensorflow", "ai_edge_litert"}
 
 
+@pytest.fixture(scope="module")
+def server(one_server: Server) -> Server:
+    """One will do."""
+    return one_server
+
+
 def run(code: str, *arguments: str) -> str:
     """What a program prints, in an interpreter of its own."""
     command = [sys.executable, "-c", code, *arguments]
@@ -124,7 +130,8 @@ def test_a_store_that_is_cancelled_leaves_no_half_of_it(server: Server) -> None:
 
             blob = b"\x08" + bytes(8 << 20)
             store = asyncio.create_task(client.model_store("m", blob, progress=cancel))
-            with pytest.raises(asyncio.CancelledError):
+            # `wait_for` of Python 3.11 may forget a cancel: the model comes whole then.
+            with pytest.raises((asyncio.CancelledError, rai.InvalidModelError)):
                 await store
             await client.tensor_set("x", [1])
             assert (await client.tensor_get("x")).tolist() == [1]

@@ -13,6 +13,8 @@ import redisai_rs as rai
 from client.conftest import KINDS, a_client
 from onnx_models import loop, model, node, value
 from redisai_rs import Client, Engine
+from redisai_rs.client.models import model_execute, model_run
+from redisai_rs.client.scripts import script_execute
 from redisai_rs.testing import Server, wait_until
 
 DOUBLE = model([node("Add", "x x", "y")], [value("x")], [value("y")])
@@ -24,6 +26,12 @@ def no(tensors: List[Tensor], keys: List[str], args: List[str]):
     return tensors[0]
 """
 BROKEN = "def f(x:"
+
+
+@pytest.fixture(scope="module")
+def server(one_server: Server) -> Server:
+    """One will do."""
+    return one_server
 
 
 @pytest.fixture(scope="module")
@@ -250,11 +258,10 @@ def test_rights_stay_redis_py_s_own(server: Server, client: Any) -> None:
     client.redis.execute_command("ACL", "DELUSER", "app")
 
 
-@pytest.mark.parametrize(
-    "value", [float("nan"), float("inf"), float("-inf")], ids=["nan", "inf", "-inf"]
-)
-def test_times_that_are_none(client: Any, value: float) -> None:
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
+def test_times_that_are_none(value: float) -> None:
+    for build in (model_execute, model_run):
+        with pytest.raises(rai.InputError, match="is no time in seconds"):
+            build("m", ["x"], ["y"], timeout=value)
     with pytest.raises(rai.InputError, match="is no time in seconds"):
-        client.model_execute("m", ["x"], ["y"], timeout=value)
-    with pytest.raises(rai.InputError, match="is no time in seconds"):
-        client.dag(load=["x"]).get("x").run(timeout=value)
+        script_execute("s", "f", ["x"], ["y"], timeout=value)

@@ -77,6 +77,7 @@ def test_examples_of_the_client(names: dict[str, Any], thing: Any) -> None:
 def test_the_page(names: dict[str, Any]) -> None:
     blocks = [block for block in transcripts.blocks(PAGE) if block.language == "pycon"]
     text = "\n".join(f"{block.text}\n" for block in blocks).replace(URL, names["url"])
+    text = text.replace("port=6379", f"port={names['url'].rpartition(':')[2]}")
     test = doctest.DocTestParser().get_doctest(text, {}, PAGE.name, str(PAGE), 0)
     assert len(test.examples) > 5
     run(test)

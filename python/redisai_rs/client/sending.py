@@ -40,13 +40,14 @@ def of_nodes(command: Command[Any], reply: Reply) -> Reply:
 
 def pieces(packed: Sequence[Any], command: Command[Any]) -> Iterator[memoryview]:
     """The bytes of a packed command piece by piece; tells its progress before the next."""
-    sent, total = 0, len(command.blob or b"")
-    for item in packed:
-        view = memoryview(item)
+    views = [memoryview(item) for item in packed]
+    total = len(command.blob or b"")
+    # The words come first, and are none of the model's bytes; nor is the line's end behind it.
+    sent = total + len(b"\r\n") - sum(map(len, views))
+    for view in views:
         for at in range(0, len(view), PIECE):
             piece = view[at : at + PIECE]
             yield piece
-            # The words before the model count too, so that its end is told once.
             before, sent = sent, min(sent + len(piece), total)
-            if command.progress is not None and sent > before:
+            if command.progress is not None and sent > max(before, 0):
                 command.progress(sent, total)
