@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import digits
 import numpy as np
 from onnx_models import execute, model, node, put, store, value
 from redisai_rs.testing import wait_until
@@ -50,6 +51,26 @@ def test_no_thread_of_ours_wakes_up(make_server, server_binary, redisai_module):
         assert client.execute_command(*run) == b"OK"
     client.flushall()
     assert len(ours(server, plain)) >= 9
+    wait_until(lambda: quiet(server, plain), "two seconds in which nothing wakes up")
+    assert not [name for name, count in spent(server, plain).items() if count]
+
+
+def test_no_thread_of_tensorflow_or_litert_wakes_up(make_server, server_binary):
+    """Their pools are there after a run, and sleep."""
+    plain = make_server(server_binary, module=False)
+    server = make_server(server_binary, module_args=["INTRA_OP_PARALLELISM", 2])
+    client = server.client()
+    names = ("INPUTS", 1, "pixels", "OUTPUTS", 2, "digit", "probabilities")
+    put(client, "x", np.ones((4, digits.PIXELS), np.float32))
+    for backend, form, options in (("TF", "digits.pb", names), ("TFLITE", "digits.tflite", ())):
+        blob = ("BLOB", digits.blob(form))
+        client.execute_command("AI.MODELSTORE", backend, backend, "CPU", *options, *blob)
+        # The second one in a pool of TensorFlow's, by its deadline.
+        for more in ((), ("TIMEOUT", 600_000)):
+            words = ("INPUTS", 1, "x", "OUTPUTS", 2, "y", "z", *more)
+            assert client.execute_command("AI.MODELEXECUTE", backend, *words) == b"OK"
+    # Ours, and theirs.
+    assert len(ours(server, plain)) >= 6
     wait_until(lambda: quiet(server, plain), "two seconds in which nothing wakes up")
     assert not [name for name, count in spent(server, plain).items() if count]
 

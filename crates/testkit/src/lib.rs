@@ -6,6 +6,7 @@
 pub mod cases;
 pub mod conformance;
 pub mod door;
+pub mod in_place;
 mod library;
 mod logging;
 pub mod short;
