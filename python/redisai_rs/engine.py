@@ -81,6 +81,7 @@ class Engine:
         outputs: Sequence[str] = (),
         tag: str = "",
         name: str | None = None,
+        signature: str | None = None,
     ) -> Model:
         """Loads a model.
 
@@ -104,9 +105,14 @@ class Engine:
         name
             By which scripts of this engine call the model (`redisAI.model_execute`); the engine
             keeps it until `forget`.
+        signature
+            Which of a TFLite model's signatures `run` runs, if not the default one. Its requests
+            share no runs. (For TF `inputs` and `outputs` say it.)
 
         Raises
         ------
+        InputError
+            The model has no such signature; the text names those that it has.
         InvalidModelError
             The file is no model, or its framework refuses it.
         BackendMissingError
@@ -133,6 +139,7 @@ class Engine:
                 outputs=list(outputs),
                 tag=tag,
                 name=name,
+                signature=signature,
             )
         )
 

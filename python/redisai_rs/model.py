@@ -201,12 +201,20 @@ class Model:
         """
         self._core.reset_stats()
 
+    def unload(self) -> None:
+        """Gives the model's memory in its framework back, when the last of its runs has ended.
+
+        Later runs, and those that have not begun, are `redisai_rs.RunError`; a model that nobody
+        holds any more needs no `unload`.
+        """
+        self._core.unload()
+
     def __repr__(self) -> str:
         return f"<redisai_rs.Model {self.backend} on {self.device}>"
 
     def _values(self, which: str) -> list[dict[str, Any]]:
-        functions = self._core.functions
-        return functions[0][which] if functions else []
+        values: list[dict[str, Any]] = self._core.function.get(which, [])
+        return values
 
     def _submit(self, inputs: tuple[Value, ...], outputs: int | None, timeout: float | None) -> Run:
         def take(done: Done) -> _core.Job:

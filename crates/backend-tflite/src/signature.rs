@@ -140,21 +140,14 @@ fn find_aliases(inputs: &[Value], outputs: &mut [Value]) {
     }
 }
 
-/// The same for the engine: the default signature has no name, the others have theirs.
+/// The same for the engine: the one that runs where none is named comes first.
 pub(crate) fn to_core(signatures: &[Signature], survey: &Survey) -> Core {
-    let functions = signatures
-        .iter()
-        .enumerate()
-        .map(|(place, signature)| Function {
-            name: if place == 0 {
-                Box::default()
-            } else {
-                signature.key.clone()
-            },
-            inputs: signature.inputs.iter().map(Value::to_core).collect(),
-            outputs: signature.outputs.iter().map(Value::to_core).collect(),
-            ..Function::default()
-        });
+    let functions = signatures.iter().map(|signature| Function {
+        name: signature.key.clone(),
+        inputs: signature.inputs.iter().map(Value::to_core).collect(),
+        outputs: signature.outputs.iter().map(Value::to_core).collect(),
+        ..Function::default()
+    });
     Core {
         functions: functions.collect(),
         control_flow: survey.control_flow,

@@ -76,7 +76,7 @@ fn the_default_signature_runs_and_others_by_name() {
     assert_eq!(functions.len(), 2);
     assert_eq!(
         (&*functions[0].name, &*functions[1].name),
-        (b"" as &[u8], b"double" as &[u8])
+        (b"serving_default" as &[u8], b"double" as &[u8])
     );
     let one = |function: &[u8]| {
         let outputs = run_named(two.as_ref(), function, &x).unwrap();

@@ -223,13 +223,35 @@ fn load(
 }
 
 fn finish(model: &Arc<Model>, session: Result<Arc<Session>, BackendError>) {
-    let result = session.as_ref().map(|_| ()).map_err(Clone::clone);
     let stage = match session {
         Ok(session) => Stage::Ready(session),
         Err(error) => Stage::Failed(error),
     };
-    let before = model.with_life(|life| std::mem::replace(&mut life.stage, stage));
-    if let Stage::Building(building) = before {
+    // Whoever unloaded the model meanwhile has told those that waited; the session goes.
+    settle(model, stage, |now| matches!(now, Stage::Building(_)));
+}
+
+/// Gives the session back and refuses every later run.
+pub(crate) fn unload(model: &Arc<Model>) {
+    let error = BackendError::new(Status::RunFailed, "ERR the model was unloaded");
+    settle(model, Stage::Failed(error), |_| true);
+}
+
+/// Puts a stage in the place of one that it `replaces`, and tells those that waited for it.
+fn settle(model: &Arc<Model>, stage: Stage, replaces: impl FnOnce(&Stage) -> bool) {
+    let result = match &stage {
+        Stage::Failed(error) => Err(error.clone()),
+        _ => Ok(()),
+    };
+    // What is left of the two is dropped without the lock.
+    let left = model.with_life(|life| {
+        if replaces(&life.stage) {
+            std::mem::replace(&mut life.stage, stage)
+        } else {
+            stage
+        }
+    });
+    if let Stage::Building(building) = left {
         for waiter in building.waiters {
             let result = result.clone();
             guarded(|| waiter(result));

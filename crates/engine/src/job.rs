@@ -13,7 +13,7 @@ use std::time::Duration;
 /// Inputs of a job, in order.
 pub type Inputs = SmallVec<[Arc<Tensor>; 4]>;
 
-/// What a run of a script has beside its tensors.
+/// What a run of a script, or of a named function of a model, has beside its tensors.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Call {
     /// The function's name.
@@ -102,7 +102,8 @@ pub(crate) struct Job {
 impl Job {
     /// A pending job.
     pub(crate) fn new(request: Request, deadline: u64, completion: Completion) -> Self {
-        let joins = request.model.def().batch().size > 1;
+        // A named function has dimensions of its own, which the model's line does not know.
+        let joins = request.model.def().batch().size > 1 && request.call.is_none();
         let rows = if joins { rows_of(&request.inputs) } else { 0 };
         Self {
             rows,

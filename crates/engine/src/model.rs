@@ -1,13 +1,13 @@
 //! What the key of a model or of a script holds.
 
-use crate::BatchInfo;
-use crate::build::Waiter;
+use crate::build::{self, Waiter};
 use crate::inline::Short;
 use crate::place::{Place, policy};
 use crate::scheduler::{DeviceQueue, LineId};
 use crate::session::Session;
 use crate::shared::Shared;
 use crate::stats::Stats;
+use crate::{BatchInfo, Call};
 use redisai_core::BackendError;
 use redisai_core::{Capabilities, Definition, Function, Signature, Status, ValueInfo};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -210,6 +210,13 @@ impl Model {
         }
     }
 
+    /// Gives the session back, for a door whose models are no keys: runs in progress end as they
+    /// will, what waits is no longer held up for others, and every later run is an error.
+    pub fn unload(self: &Arc<Self>) {
+        build::unload(self);
+        self.key_gone();
+    }
+
     /// Keeps what a first build found.
     pub(crate) fn learn(
         &self,
@@ -260,11 +267,21 @@ impl Model {
 
     /// Refuses counts that the model cannot take, with the contract's texts. A script's functions
     /// have texts of their own, which its backend knows.
-    pub(crate) fn check_counts(&self, inputs: usize, outputs: usize) -> Result<(), BackendError> {
+    pub(crate) fn check_counts(
+        &self,
+        call: Option<&Call>,
+        inputs: usize,
+        outputs: usize,
+    ) -> Result<(), BackendError> {
         if self.def.is_script() {
             return Ok(());
         }
-        let Some(function) = self.signature().and_then(|sig| sig.functions.first()) else {
+        let functions = self.signature().map_or(&[][..], |sig| &sig.functions);
+        let function = match call {
+            None => functions.first(),
+            Some(call) => functions.iter().find(|it| it.name == call.function),
+        };
+        let Some(function) = function else {
             return Ok(());
         };
         let Function {

@@ -140,7 +140,11 @@ pub(crate) fn here(shared: &Arc<Shared>, request: &Request) -> Result<RunOutput,
     let model = &request.model;
     let deadline = shared.deadline(request.timeout);
     let session = session_here(model)?;
-    model.check_counts(request.inputs.len(), request.outputs)?;
+    model.check_counts(
+        request.call.as_deref(),
+        request.inputs.len(),
+        request.outputs,
+    )?;
     let _permit = Permit::wait(model);
     let attempted = attempt_here(shared, request, &session, deadline);
     model
@@ -184,7 +188,10 @@ fn enqueue(job: Arc<Job>) {
     };
     if !job.ticket.pending() {
         retire(&job.model.shared.clone(), job);
-    } else if let Err(error) = job.model.check_counts(job.inputs, job.outputs) {
+    } else if let Err(error) = job
+        .model
+        .check_counts(job.call.as_deref(), job.inputs, job.outputs)
+    {
         job.fail(error);
     } else if let Err((job, error)) = queue.push(job) {
         job.fail(error.into());

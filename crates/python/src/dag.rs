@@ -62,7 +62,7 @@ pub(crate) fn submit(
             Box::new(move |outcome| done.dag_ended(outcome, &wanted)),
         )
     });
-    drop(kept);
+    life::release(py, kept);
     Ok(PyJob::of_dag(handle))
 }
 
@@ -73,7 +73,7 @@ fn operation(op: Op<'_>) -> PyResult<DagOp> {
         .transpose()?;
     Ok(DagOp {
         model: Arc::clone(model.model()),
-        call: call.map(Arc::new),
+        call: call.map(Arc::new).or_else(|| model.called()),
         inputs: inputs.into(),
         outputs: outputs.into(),
     })

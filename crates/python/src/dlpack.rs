@@ -10,7 +10,7 @@ use redisai_backend_loader::dlpack::{
     DLManagedTensor, DLManagedTensorVersioned, DLPACK_MAJOR_VERSION, DLPACK_MINOR_VERSION,
     DLPackVersion, RaiTensor, export_host_tensor, import_tensor,
 };
-use redisai_core::Tensor;
+use redisai_core::{BackendError, Tensor};
 use std::ffi::CStr;
 use std::os::raw::c_void;
 use std::sync::Arc;
@@ -24,6 +24,25 @@ const IN_HOST_MEMORY: [i64; 2] = [1, 3];
 
 /// The tensor of an object that has `__dlpack__`.
 pub(crate) fn import(object: &Bound<'_, PyAny>) -> PyResult<Arc<Tensor>> {
+    let tensor = match exported(object)? {
+        // torch's way to one copy in row-major order. Once: an object may lie.
+        Err(error) if error.text.ends_with("is not compact") => {
+            match object.call_method0("contiguous") {
+                Ok(copy) => exported(&copy)?,
+                Err(_) => Err(error),
+            }
+        }
+        tensor => tensor,
+    };
+    let tensor = tensor.map_err(|error| errors::input(said(&error.text)))?;
+    let tensor = tensor.ok_or_else(|| errors::input("the capsule holds no tensor"))?;
+    Foreign::guard(tensor).map(Arc::new).map_err(errors::tensor)
+}
+
+type Imported = Result<Option<Arc<Tensor>>, BackendError>;
+
+/// What an object exports; the inner error: its tensor is none that we can use.
+fn exported(object: &Bound<'_, PyAny>) -> PyResult<Imported> {
     let py = object.py();
     let (kind, index): (i64, i64) = object.call_method0("__dlpack_device__")?.extract()?;
     if !IN_HOST_MEMORY.contains(&kind) {
@@ -47,16 +66,7 @@ pub(crate) fn import(object: &Bound<'_, PyAny>) -> PyResult<Arc<Tensor>> {
         ..RaiTensor::NONE
     };
     // SAFETY: the capsule's tensor, which is ours now; DLPack's rules are the ABI's.
-    let tensor = match unsafe { import_tensor(&raw) } {
-        // torch's way to one copy in row-major order.
-        Err(error) if error.text.ends_with("is not compact") => {
-            let copy = object.call_method0("contiguous");
-            return import(&copy.map_err(|_| errors::input(said(&error.text)))?);
-        }
-        tensor => tensor.map_err(|error| errors::input(said(&error.text)))?,
-    };
-    let tensor = tensor.ok_or_else(|| errors::input("the capsule holds no tensor"))?;
-    Foreign::guard(tensor).map(Arc::new).map_err(errors::tensor)
+    Ok(unsafe { import_tensor(&raw) })
 }
 
 /// The loader speaks of two sides of a border; here there is one object.
@@ -67,7 +77,15 @@ fn said(text: &str) -> String {
 /// Takes the tensor out of a capsule and marks that as consumed.
 fn take(capsule: &Bound<'_, PyAny>) -> PyResult<*mut DLManagedTensorVersioned> {
     let (pointer, used, versioned) = if is(capsule, NEW) {
-        (pointer_of(capsule, NEW)?, NEW_USED, true)
+        let pointer = pointer_of(capsule, NEW)?;
+        // SAFETY: the version comes first in every layout.
+        let major = unsafe { (*pointer.cast::<DLPackVersion>()).major };
+        if major != DLPACK_MAJOR_VERSION {
+            // The capsule keeps it, and knows how to delete it.
+            let text = format!("the tensor is one of DLPack {major}, not {DLPACK_MAJOR_VERSION}");
+            return Err(PyBufferError::new_err(text));
+        }
+        (pointer, NEW_USED, true)
     } else if is(capsule, OLD) {
         (pointer_of(capsule, OLD)?, OLD_USED, false)
     } else {

@@ -12,6 +12,7 @@ use pyo3::types::{PyBytes, PyDict};
 use redisai_backend_loader::{
     Environment, Loader, LoaderConfig, RAI_OPTION_INTER_OP_THREADS, RAI_OPTION_INTRA_OP_THREADS,
 };
+use redisai_command::LoadOptions;
 use redisai_core::{
     AlignedBytes, Backend, BackendError, BackendKind, Batch, Buffer, Definition, Device, ModelDef,
     ScriptDef, Status,
@@ -83,6 +84,18 @@ impl PyEngine {
         batch_wait: bool,
     ) -> PyResult<Self> {
         life::check()?;
+        let most = LoadOptions::MOST_THREADS as usize;
+        if threads_per_queue == 0 {
+            return Err(errors::input("threads_per_queue is 0: 1 is the least"));
+        }
+        if [threads_per_queue, intra_op_threads, inter_op_threads]
+            .iter()
+            .any(|&it| it > most)
+        {
+            return Err(errors::input(format!(
+                "at most {most} threads can be asked for"
+            )));
+        }
         let pair = |name: &str, value: usize| (name.to_owned(), value.to_string().into_bytes());
         let loader = Loader::new(LoaderConfig {
             module: Some(module),
@@ -114,7 +127,7 @@ impl PyEngine {
 
     /// Loads a model: `source` is a path or an object with the buffer protocol, which is kept.
     #[pyo3(signature = (source, *, backend, device, batch_size, min_batch_size, min_batch_timeout_ms,
-        inputs, outputs, tag, name))]
+        inputs, outputs, tag, name, signature))]
     #[allow(
         clippy::too_many_arguments,
         reason = "keyword arguments of one Python method"
@@ -132,6 +145,7 @@ impl PyEngine {
         outputs: Vec<String>,
         tag: &str,
         name: Option<&str>,
+        signature: Option<&str>,
     ) -> PyResult<PyModel> {
         life::check()?;
         let backend = BackendKind::parse(backend.as_bytes())
@@ -150,7 +164,7 @@ impl PyEngine {
             outputs: bytes(outputs).collect(),
             blob: blob(source)?,
         };
-        self.build(py, def, name)
+        self.build(py, def, name, signature)
     }
 
     /// Compiles a TorchScript source.
@@ -177,7 +191,7 @@ impl PyEngine {
                 .collect(),
             source: Arc::new(AlignedBytes::copy_of(source.as_bytes())),
         };
-        self.build(py, def, name)
+        self.build(py, def, name, None)
     }
 
     /// Hands a DAG in; see `dag`.
@@ -237,6 +251,7 @@ impl PyEngine {
         py: Python<'_>,
         def: impl Into<Definition>,
         name: Option<&str>,
+        signature: Option<&str>,
     ) -> PyResult<PyModel> {
         let model: Arc<Model> = self.0.engine.model(def);
         let (opened, built) = life::detached(py, || {
@@ -248,10 +263,11 @@ impl PyEngine {
         });
         opened.map_err(|error| errors::engine(&error))?;
         built.map_err(|error| errors::backend(&error))?;
+        let made = PyModel::new(Arc::clone(&self.0), Arc::clone(&model), signature)?;
         if let Some(name) = name {
-            self.0.names.set(name.as_bytes(), &model);
+            self.0.names.set(name.as_bytes(), (model, made.called()));
         }
-        Ok(PyModel::new(Arc::clone(&self.0), model))
+        Ok(made)
     }
 }
 

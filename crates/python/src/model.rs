@@ -13,36 +13,62 @@ use redisai_core::{DType, Function, ValueInfo};
 use redisai_engine::{Call, Inputs, Model, Percentiles, Request};
 use std::sync::Arc;
 
+/// Room is made for the outputs that a caller asks for before anything runs.
+const MOST_OUTPUTS: usize = 65_536;
+
 /// A model or a script.
 #[pyclass(frozen, name = "Model", module = "redisai_rs._core")]
 pub(crate) struct PyModel {
     /// `None` only while it is dropped.
     shared: Option<Arc<Shared>>,
     model: Arc<Model>,
+    /// Place of the function that runs, and how it is called; none where it is the model's first.
+    named: Option<(usize, Arc<Call>)>,
     /// What the model declares of its inputs.
     dtypes: Vec<Option<DType>>,
     outputs: Option<usize>,
 }
 
 impl PyModel {
-    pub(crate) fn new(shared: Arc<Shared>, model: Arc<Model>) -> Self {
-        let function = model.signature().and_then(|it| it.functions.first());
+    /// A model that is built; `signature`: which of its functions runs, if not its first.
+    pub(crate) fn new(
+        shared: Arc<Shared>,
+        model: Arc<Model>,
+        signature: Option<&str>,
+    ) -> PyResult<Self> {
+        let named = match signature {
+            Some(name) => place_of(&model, name)?,
+            None => None,
+        };
+        let place = named.as_ref().map_or(0, |(place, _)| *place);
+        let functions = model.signature().map_or(&[][..], |it| &it.functions);
+        let function = functions
+            .get(place)
+            .filter(|_| model.def().model().is_some());
         let dtypes = function.map_or(Vec::new(), |function| {
             function.inputs.iter().map(|input| input.dtype).collect()
         });
-        let outputs = model.arity().map(|(_, outputs)| outputs);
-        Self {
+        let outputs = function
+            .filter(|it| !it.variadic_inputs && !it.variadic_outputs)
+            .map(|it| it.outputs.len());
+        Ok(Self {
             shared: Some(shared),
             model,
+            named,
             dtypes,
             outputs,
-        }
+        })
     }
 
     fn shared(&self) -> PyResult<&Arc<Shared>> {
         self.shared
             .as_ref()
             .ok_or_else(|| PyTypeError::new_err("the model is being dropped"))
+    }
+
+    /// How the model's own runs are called.
+    pub(crate) fn called(&self) -> Option<Arc<Call>> {
+        self.named.as_ref().map(|(_, call)| Arc::clone(call))
     }
 
     fn inputs(&self, values: &Bound<'_, PyTuple>) -> PyResult<Inputs> {
@@ -62,9 +88,13 @@ impl PyModel {
     ) -> PyResult<Request> {
         let timeout = seconds(timeout)?;
         let outputs = outputs.or(self.outputs).unwrap_or(1);
+        if outputs > MOST_OUTPUTS {
+            let text = format!("{outputs} outputs are more than the {MOST_OUTPUTS} of any model");
+            return Err(errors::input(text));
+        }
         Ok(Request {
             model: Arc::clone(&self.model),
-            call: call.map(Arc::new),
+            call: call.map(Arc::new).or_else(|| self.called()),
             inputs: self.inputs(values)?,
             outputs,
             timeout,
@@ -185,15 +215,25 @@ impl PyModel {
         String::from_utf8_lossy(self.model.def().device().text()).into_owned()
     }
 
-    /// What the model says of its functions: a list of dictionaries.
+    /// What the model says of the function that runs: a dictionary, empty for a script.
     #[getter]
-    fn functions<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
-        let list = PyList::empty(py);
-        let functions = self.model.signature().map_or(&[][..], |it| &it.functions);
-        for function in functions {
-            list.append(described(py, function)?)?;
+    fn function<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        let place = self.named.as_ref().map_or(0, |(place, _)| *place);
+        match self
+            .model
+            .signature()
+            .and_then(|it| it.functions.get(place))
+        {
+            Some(function) => described(py, function),
+            None => Ok(PyDict::new(py)),
         }
-        Ok(list)
+    }
+
+    /// Gives the session back; later runs are errors.
+    fn unload(&self, py: Python<'_>) -> PyResult<()> {
+        life::check()?;
+        life::detached(py, || self.model.unload());
+        Ok(())
     }
 
     /// Counters, as `AI.INFO` has them, and times in microseconds.
@@ -246,6 +286,36 @@ impl PyModel {
         let ran = life::detached(py, || shared.engine.run_here(request));
         life::release(py, inputs);
         finished(py, ran)
+    }
+}
+
+/// A function of this name, with its place; none where it is the first.
+fn place_of(model: &Model, name: &str) -> PyResult<Option<(usize, Arc<Call>)>> {
+    let functions = model.signature().map_or(&[][..], |it| &it.functions);
+    let place = functions
+        .iter()
+        .position(|function| *function.name == *name.as_bytes());
+    match place {
+        Some(0) => Ok(None),
+        Some(place) => {
+            let function = name.as_bytes().into();
+            let call = Call {
+                function,
+                ..Call::default()
+            };
+            Ok(Some((place, Arc::new(call))))
+        }
+        None => {
+            let names = functions.iter().map(|function| text(&function.name));
+            let names: Vec<_> = names.filter(|name| !name.is_empty()).collect();
+            Err(errors::input(match names.as_slice() {
+                [] => format!("the model has no signature {name:?}: its signatures have no names"),
+                _ => format!(
+                    "the model has no signature {name:?}: it has {}",
+                    names.join(", ")
+                ),
+            }))
+        }
     }
 }
 

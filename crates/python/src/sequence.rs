@@ -24,6 +24,14 @@ pub(crate) fn tensor(object: &Bound<'_, PyAny>, wanted: Option<DType>) -> PyResu
     let mut dims = Vec::new();
     let mut leaves = Vec::new();
     collect(object, 0, &mut dims, &mut leaves)?;
+    // A subclass may say another length than it has.
+    if dims
+        .iter()
+        .try_fold(1, |all: i64, &dim| all.checked_mul(dim))
+        != Some(leaves.len() as i64)
+    {
+        return Err(ragged());
+    }
     let kinds = leaves.iter().map(kind_of).collect::<PyResult<Vec<_>>>()?;
     let (least, most) = (kinds.iter().min(), kinds.iter().max());
     if most == Some(&Kind::Text) {

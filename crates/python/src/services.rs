@@ -2,15 +2,18 @@
 //! them by.
 
 use redisai_core::{BackendError, HostServices, LogLevel, RunOutput, Status, Tensor};
-use redisai_engine::{Engine, Model, Request};
+use redisai_engine::{Call, Engine, Model, Request};
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
+/// A model, and which of its functions runs if not the first.
+pub(crate) type Named = (Arc<Model>, Option<Arc<Call>>);
+
 /// Models that scripts of one engine can call.
 pub(crate) struct Names {
     engine: Engine,
-    models: Mutex<HashMap<Vec<u8>, Arc<Model>>>,
+    models: Mutex<HashMap<Vec<u8>, Named>>,
 }
 
 impl Names {
@@ -27,8 +30,8 @@ impl Names {
     }
 
     /// Gives a model a name; whatever had it before has it no more.
-    pub(crate) fn set(&self, name: &[u8], model: &Arc<Model>) {
-        self.lock().insert(name.to_vec(), Arc::clone(model));
+    pub(crate) fn set(&self, name: &[u8], named: Named) {
+        self.lock().insert(name.to_vec(), named);
     }
 
     /// Takes a name away.
@@ -36,11 +39,11 @@ impl Names {
         self.lock().remove(name).is_some()
     }
 
-    fn get(&self, name: &[u8]) -> Option<Arc<Model>> {
+    fn get(&self, name: &[u8]) -> Option<Named> {
         self.lock().get(name).cloned()
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<Vec<u8>, Arc<Model>>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<Vec<u8>, Named>> {
         self.models.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -92,7 +95,7 @@ impl HostServices for Services {
     ) -> Result<RunOutput, BackendError> {
         let names = engines().get(context);
         let found = names.and_then(|names| Some((names.engine.clone(), names.get(key)?)));
-        let Some((engine, model)) = found else {
+        let Some((engine, (model, call))) = found else {
             let name = String::from_utf8_lossy(key);
             return Err(BackendError::new(
                 Status::BadInput,
@@ -103,7 +106,7 @@ impl HostServices for Services {
         };
         engine.run_here(Request {
             model,
-            call: None,
+            call,
             inputs: inputs.into_iter().collect(),
             outputs,
             timeout: None,

@@ -50,18 +50,21 @@ unsafe impl GlobalAlloc for Miser {
     }
 }
 
-/// While it lives blocks of this size are refused. One at a time.
-struct Refusal(#[allow(dead_code, reason = "held")] std::sync::MutexGuard<'static, ()>);
+/// These tests run one at a time: what one refuses the other asks for.
+fn alone() -> std::sync::MutexGuard<'static, ()> {
+    static ONE: Mutex<()> = Mutex::new(());
+    ONE.lock()
+        .unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
+/// While it lives blocks of this size are refused.
+struct Refusal;
 
 impl Refusal {
     fn of(size: usize) -> Self {
-        static ONE: Mutex<()> = Mutex::new(());
-        let guard = ONE
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner);
         REFUSALS.store(0, Ordering::Relaxed);
         REFUSED.store(size, Ordering::Relaxed);
-        Self(guard)
+        Self
     }
 
     /// Ends it; how many blocks were refused.
@@ -131,6 +134,7 @@ fn assert_same(output: &RunOutput, input: &Tensor) {
 
 #[test]
 fn without_memory_to_join_each_runs_alone() {
+    let _alone = alone();
     let inputs = matrices();
     let (ends, rows) = refusing(&inputs, 4 * ROW);
     for (end, input) in ends.iter().zip(&inputs) {
@@ -147,6 +151,7 @@ fn without_memory_to_join_each_runs_alone() {
 
 #[test]
 fn without_memory_for_its_rows_a_member_fails_alone() {
+    let _alone = alone();
     let text = "ERR Not enough memory for the outputs of a batch";
     let inputs = matrices();
     let (ends, rows) = refusing(&inputs, 2 * ROW);

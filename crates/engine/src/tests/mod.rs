@@ -11,6 +11,7 @@ mod overruns;
 mod runs;
 mod scripts;
 mod stress;
+mod unload;
 mod waits;
 
 use crate::testing::{FakeBackends, FakeClock, FakeSource};
