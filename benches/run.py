@@ -27,6 +27,7 @@ from suite import (  # noqa: E402
     dags,
     models,
     picture,
+    python_engine,
     report,
     saves,
     torch_models,
@@ -43,6 +44,7 @@ GROUPS = {
     "idle": commands.idle,
     "saves": saves.saves,
     "torch": torch_models.torch,
+    "python": python_engine.python,
 }
 
 
