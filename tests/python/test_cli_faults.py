@@ -1,8 +1,10 @@
 """Servers that are gone, want a password, or have no module: one line that says what to do."""
 
+import os
 import subprocess
 import sys
 
+import digits
 import pytest
 from python.cli_on_servers import runner
 from redisai_rs.testing import Server
@@ -45,7 +47,7 @@ def guarded(embedded_binary, redisai_module):
 def test_a_server_that_is_gone(at, words):
     url = f"redis://127.0.0.1:{free_port()}"
     text = at(url, *words).failed()
-    assert text.removeprefix("s: ").startswith(f"{url} cannot be reached: ")
+    assert text.startswith(f"{url} cannot be reached: ")
     assert "Connection refused" in text
     assert "`redisai-rs serve`" in text
     assert "REDISAI_URL" in text
@@ -133,17 +135,40 @@ def test_a_node_of_a_cluster(at, embedded_binary, redisai_module):
         assert {at(url, *one, "-c").failed() for one in words} == {empty}
 
 
-def test_without_redis_py_the_extra_is_named(tmp_path):
-    (tmp_path / "redis.py").write_text("raise ImportError('no')\n")
-    done = subprocess.run(
-        [sys.executable, "-m", "redisai_rs.cli", "model", "ls"],
-        env={"PYTHONPATH": f"{tmp_path}:{':'.join(sys.path)}"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+@pytest.fixture
+def without(tmp_path, ai_server):
+    """Runs `redisai-rs` where a package cannot be imported."""
+
+    def run(package, *words):
+        (tmp_path / f"{package}.py").write_text("raise ImportError('no')\n")
+        path = f"{tmp_path}:{':'.join(sys.path)}"
+        return subprocess.run(
+            [sys.executable, "-m", "redisai_rs.cli", *words, "--url", ai_server.url],
+            env=os.environ | {"PYTHONPATH": path},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    return run
+
+
+def test_without_redis_py_the_extra_is_named(without):
+    done = without("redis", "model", "ls")
     assert done.returncode == 1
     assert done.stderr == "redisai-rs: redis-py is missing: `pip install 'redisai-rs[client]'`\n"
+
+
+def test_only_arrays_need_numpy(without):
+    model = str(digits.DATA / "digits.onnx")
+    done = without("numpy", "model", "store", "m", model)
+    assert (done.returncode, done.stderr) == (0, "")
+    done = without("numpy", "model", "info", "m", "--json")
+    assert (done.returncode, done.stderr) == (0, "")
+    for words in (("tensor", "get", "x"), ("model", "run", "m", "x")):
+        done = without("numpy", *words)
+        assert done.returncode == 1
+        assert done.stderr == "redisai-rs: arrays need NumPy: `pip install numpy`\n"
 
 
 def test_a_server_that_does_not_answer_is_given_up(at, ai_server):

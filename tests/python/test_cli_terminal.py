@@ -150,6 +150,41 @@ def test_a_slow_build_is_told(mocked, tmp_path):
             assert on.read().rpartition(CLEAR)[2].startswith("stored big: ONNX on CPU, ")
 
 
+@pytest.fixture
+def held(mocked, tmp_path):
+    """A model `m` whose runs wait at a gate, and a tensor `x`."""
+    with gate_factory(tmp_path) as make:
+        gate = make()
+        mocked.execute("AI.MODELSTORE", "m", "ONNX", "CPU", "BLOB", gate.run_text)
+        mocked.execute("AI.TENSORSET", "x", "FLOAT", 1, "VALUES", 1)
+        yield gate
+
+
+def run(mocked, *words):
+    command = [*COMMAND, "model", "run", "m", "x", "-o", "y", *words]
+    return Terminal(command, {"REDISAI_URL": mocked.url})
+
+
+def test_ctrl_c_ends_a_run_with_130(mocked, held):
+    with run(mocked) as on:
+        held.reached()
+        on.expect("running m: … 1 s")
+        on.type(b"\x03")
+        assert on.wait() == 130
+        assert "Traceback" not in on.read()
+        assert on.read().replace("^C", "").endswith(CLEAR)
+    held.open()
+    # The client has gone: what comes is dropped.
+    wait_until(lambda: mocked.info("ai")["ai_running"] == "0", "the end of the run")
+    assert mocked.execute("EXISTS", "y") == 0
+
+
+def test_a_run_that_takes_too_long_is_given_up(mocked, held):
+    with run(mocked, "--timeout", "20") as on:
+        assert on.wait() == 1
+        assert "redisai-rs: it took longer than 20 ms (--timeout): no output is kept" in on.read()
+
+
 def test_ctrl_c_ends_an_upload_with_130_and_a_clean_line(mocked, big):
     mocked.execute("FLUSHALL")
     with SlowLine(mocked.port, SLOW_FROM) as line, Terminal(*store(big, line.port)) as on:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import math
 import sys
 from collections.abc import Sequence
@@ -72,8 +71,7 @@ class _Pipe:
 
 def need() -> None:
     """Raises `NotInstalledError` unless NumPy is there, before a server is asked for anything."""
-    if importlib.util.find_spec("numpy") is None:
-        raise NotInstalledError("arrays need NumPy: `pip install numpy`")
+    _numpy()
 
 
 def is_file(word: str) -> bool:
@@ -142,7 +140,8 @@ def _fixed_width(array: Array) -> Array:
 
 
 def _numpy() -> Any:
-    need()
-    import numpy  # noqa: PLC0415 (only arrays need it)
-
+    try:
+        import numpy  # noqa: PLC0415 (only arrays need it)
+    except ImportError:
+        raise NotInstalledError("arrays need NumPy: `pip install numpy`") from None
     return numpy

@@ -12,6 +12,7 @@ from redisai_rs.cli.arrays import Named
 from redisai_rs.cli.output import as_json, printable, shown
 from redisai_rs.cli.progress import Progress
 from redisai_rs.cli.stored import key_of
+from redisai_rs.exceptions import Error, TimeoutError
 
 if TYPE_CHECKING:
     from redisai_rs.client import Client, Dag
@@ -106,9 +107,7 @@ class Request:
         for name, word, (_, dtype) in self._each():
             if not word or arrays.is_file(word):
                 dag.get(name, values=dtype == "STRING")
-        timeout = self._options.timeout
-        with Progress(f"running {shown(key_of(self._options.key))}"):
-            found = dag.run(timeout=timeout and timeout / 1000)
+        found = self._run(dag)
         told = [self._take(found, *each) for each in self._each()]
         # An array in the pipe is all that is in it.
         stream = sys.stderr if arrays.PIPE in self._options.outputs else sys.stdout
@@ -118,6 +117,14 @@ class Request:
             for one in told:
                 print(_line(one), file=stream)
         return 0
+
+    def _run(self, dag: Dag[dict[str, Any]]) -> dict[str, Any]:
+        limit = self._options.timeout
+        try:
+            with Progress(f"running {shown(key_of(self._options.key))}"):
+                return dag.run(timeout=limit and limit / 1000)
+        except TimeoutError as error:
+            raise Error(f"it took longer than {limit} ms (--timeout): no output is kept") from error
 
     def _each(self) -> Iterator[tuple[bytes, str, tuple[str, str]]]:
         return zip(self.outputs, self._places, self._known, strict=True)

@@ -59,6 +59,7 @@ def _draw(window: curses.window, lines: Sequence[str]) -> None:
         lines = [*lines[: height - 1], f"… {len(lines) - height + 1} more"]
     for row, line in enumerate(lines[:height]):
         text = line.encode(window.encoding, "replace").decode(window.encoding)
-        # The last column stays free: curses cannot write into the corner.
-        window.addnstr(row, 0, text, max(width - 1, 1))
+        # The corner cannot be written, and what is wider than its letters may reach it.
+        with contextlib.suppress(curses.error):
+            window.addnstr(row, 0, text, max(width - 1, 1))
     window.refresh()
