@@ -3,11 +3,15 @@
 import importlib.util
 import io
 import os
+from types import SimpleNamespace
 
 import digits
 import numpy as np
 import onnxruntime
 import pytest
+from onnx_models import model, node, value
+from redisai_rs.cli import stored
+from redisai_rs.client import Info
 
 MODEL = digits.DATA / "digits.onnx"
 
@@ -132,14 +136,39 @@ def test_run_takes_and_gives_files_pipes_and_keys(ai, raw, tmp_path, x, expected
 
 def test_a_model_may_read_and_write_one_key(ai, raw):
     """Names of keys are names in the DAG too: an output may have that of an input."""
-    from onnx_models import model, node, value  # noqa: PLC0415
-
     blob = model([node("Add", "a b", "c")], [value("a"), value("b")], [value("c")])
     raw.execute_command("AI.MODELSTORE", "m", "ONNX", "CPU", "BLOB", blob)
     raw.execute_command("AI.TENSORSET", "a", "FLOAT", 1, 3, "VALUES", 1, 2, 3)
     assert ai("model", "run", "m", "a", "a", "-o", "a").status == 0
     values = raw.execute_command("AI.TENSORGET", "a", "VALUES")
     assert list(map(float, values)) == [2, 4, 6]
+
+
+def test_no_name_of_a_key_meets_one_inside_the_request(ai, raw):
+    blob = model([node("Sub", "a b", "c")], [value("a"), value("b")], [value("c")])
+    raw.execute_command("AI.MODELSTORE", "m", "ONNX", "CPU", "BLOB", blob)
+    for key in ("local-input-0", "local_-input-0"):
+        raw.execute_command("AI.TENSORSET", key, "FLOAT", 1, 3, "VALUES", 1, 2, 3)
+        file = npy(np.array([[9, 9, 9]], np.float32))
+        done = ai("model", "run", "m", "-", key, "--json", stdin=file)
+        assert done.json["outputs"][0]["values"] == [[8, 7, 6]]
+
+
+def test_the_order_is_ours_where_several_nodes_answer():
+    """A cluster gives the names of one node after those of another."""
+
+    class Pipe(list):
+        def info(self, key, *, full):
+            assert full
+            self.append(key)
+
+        def execute(self, *, raise_on_error):
+            assert not raise_on_error  # one that has gone meanwhile spoils no list
+            return [Info(os.fsdecode(key), "", "", "", "", 0, 0, 0, 0) for key in self]
+
+    names = ["b", "ä", "a", "Z", os.fsdecode(b"\xff")]
+    found = stored.infos(SimpleNamespace(pipeline=Pipe), [(name, "") for name in names])
+    assert [one["key"] for one in found] == ["Z", "a", "b", "ä", os.fsdecode(b"\xff")]
 
 
 def test_info_shows_what_the_server_knows(ai, raw, x):

@@ -6,10 +6,10 @@ import math
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any
 
 from redisai_rs._core import Tensor
-from redisai_rs.cli.output import file_error
+from redisai_rs.cli.output import file_error, write_to_pipe
 from redisai_rs.exceptions import Error, NotInstalledError
 
 if TYPE_CHECKING:
@@ -61,12 +61,18 @@ def title(dtype: str, shape: Sequence[int]) -> str:
     return f"{dtype} {'x'.join(map(str, shape)) or 'scalar'}"
 
 
-class _Pipe:
-    """A stream that NumPy does not take for a file: it would ask for its position."""
+class _In:
+    """Stdin, which NumPy does not take for a file: it would ask for its position."""
 
-    def __init__(self, stream: BinaryIO) -> None:
-        self.read = stream.read
-        self.write = stream.write
+    def read(self, count: int) -> bytes:
+        return sys.stdin.buffer.read(count)
+
+
+class _Out:
+    """Stdout, likewise."""
+
+    def write(self, data: bytes) -> None:
+        write_to_pipe(data)
 
 
 def need() -> None:
@@ -83,7 +89,7 @@ def read(path: str) -> Array:
     """Reads a `.npy` file, or stdin for `-`."""
     try:
         if path == PIPE:
-            return _read(_Pipe(sys.stdin.buffer))
+            return _read(_In())
         with open(path, "rb") as file:
             return _read(file)
     except OSError as error:
@@ -104,8 +110,7 @@ def write(path: str, array: Array) -> None:
     if array.dtype.kind == "O":
         array = _fixed_width(array)
     if path == PIPE:
-        refuse_terminal()
-        _write(_Pipe(sys.stdout.buffer), array)
+        _write(_Out(), array)
         return
     try:
         with open(path, "wb") as file:
@@ -116,12 +121,6 @@ def write(path: str, array: Array) -> None:
 
 def _write(file: Any, array: Array) -> None:
     _numpy().lib.format.write_array(file, array, allow_pickle=False)
-
-
-def refuse_terminal() -> None:
-    """Binary data is for files and pipes."""
-    if sys.stdout.isatty():
-        raise Error("what comes is binary: name a file, or send it through a pipe")
 
 
 def _finite(value: object) -> object:

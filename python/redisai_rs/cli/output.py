@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Sequence
 
 from redisai_rs.exceptions import Error
@@ -81,6 +82,16 @@ def duration(nanoseconds: float) -> str:
             digits = 0 if nanoseconds >= 100 * factor or unit == "ns" else 1
             return f"{nanoseconds / factor:.{digits}f} {unit}"
     return f"{nanoseconds / 1e9:.2f} s"
+
+
+def write_to_pipe(data: bytes | memoryview) -> None:
+    """Writes bytes to stdout, which must be no terminal."""
+    if sys.stdout.isatty():
+        raise Error("what comes is binary: name a file, or send it through a pipe")
+    rest = memoryview(data)
+    while rest:
+        # Unbuffered (PYTHONUNBUFFERED) it takes as much as the pipe has room for.
+        rest = rest[sys.stdout.buffer.write(rest) :]
 
 
 def file_error(path: str, done: str, error: OSError) -> Error:

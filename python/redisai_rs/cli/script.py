@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from redisai_rs import sources
 from redisai_rs.cli import arrays, remote, running, stored
-from redisai_rs.cli.output import as_json, shown
+from redisai_rs.cli.output import as_json, printable, shown
 from redisai_rs.cli.progress import Progress
 from redisai_rs.cli.running import Request
 from redisai_rs.exceptions import Error
@@ -179,7 +179,10 @@ def run_get(options: argparse.Namespace) -> int:
     """Runs `get`."""
     with remote.client(options) as client:
         source = client.script_get(stored.key_of(options.key)).source or ""
-    return stored.write_bytes(options, source.encode(errors="surrogateescape"), text=True)
+    if options.file == arrays.PIPE and sys.stdout.isatty():
+        print("\n".join(printable(line.expandtabs()) for line in source.split("\n")))
+        return 0
+    return stored.write_bytes(options, source.encode(errors="surrogateescape"))
 
 
 def run_script(options: argparse.Namespace) -> int:

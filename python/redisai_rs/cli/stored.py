@@ -10,7 +10,16 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from redisai_rs.cli import arrays, remote
-from redisai_rs.cli.output import as_json, duration, file_error, printable, shown, size, table
+from redisai_rs.cli.output import (
+    as_json,
+    duration,
+    file_error,
+    printable,
+    shown,
+    size,
+    table,
+    write_to_pipe,
+)
 from redisai_rs.exceptions import Error
 
 if TYPE_CHECKING:
@@ -139,12 +148,10 @@ def _plain(value: Any) -> str:
     return shown(value) if isinstance(value, bytes | str) else "-" if value is None else str(value)
 
 
-def write_bytes(options: argparse.Namespace, data: bytes, *, text: bool = False) -> int:
-    """Writes what was got to a file, or to stdout for `-`; to a terminal only text."""
+def write_bytes(options: argparse.Namespace, data: bytes) -> int:
+    """Writes what was got to a file, or to stdout for `-`."""
     if options.file == arrays.PIPE:
-        if not text:
-            arrays.refuse_terminal()
-        sys.stdout.buffer.write(data)
+        write_to_pipe(data)
         return 0
     try:
         with open(options.file, "wb") as file:
