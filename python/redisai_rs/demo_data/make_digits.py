@@ -1,12 +1,13 @@
 """Makes digits.onnx and digits.bin; needs numpy, onnx and scikit-learn.
 
-    python make_digits.py
+    python make_digits.py [FOLDER]
 
 A small network is trained on three quarters of scikit-learn's digits. The rest, which it has never
 seen, becomes digits.bin: for each image 64 bytes of pixels (0 to 16, row by row), then one byte
 with the digit that was written.
 """
 
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +23,7 @@ BRIGHTEST = 16
 OPSET, IR_VERSION = 13, 8
 
 
-def main() -> None:
+def main(folder: Path) -> None:
     """Trains, writes both files and says how good the model is."""
     images, digits = load_digits(return_X_y=True)
     train, held_out, train_digits, held_out_digits = train_test_split(
@@ -30,9 +31,9 @@ def main() -> None:
     )
     network = MLPClassifier(hidden_layer_sizes=(64,), max_iter=400, random_state=1)
     network.fit(train / BRIGHTEST, train_digits)
-    onnx.save(to_onnx(network), HERE / "digits.onnx")
+    onnx.save(to_onnx(network), folder / "digits.onnx")
     rows = np.column_stack([held_out, held_out_digits]).astype(np.uint8)
-    (HERE / "digits.bin").write_bytes(rows.tobytes())
+    (folder / "digits.bin").write_bytes(rows.tobytes())
     accuracy = network.score(held_out / BRIGHTEST, held_out_digits)
     print(f"{len(train)} images learnt, {accuracy:.1%} of {len(held_out)} others right")
 
@@ -71,4 +72,4 @@ def to_onnx(network: MLPClassifier) -> onnx.ModelProto:
 
 
 if __name__ == "__main__":
-    main()
+    main(Path(sys.argv[1]) if len(sys.argv) > 1 else HERE)
