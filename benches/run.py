@@ -30,6 +30,7 @@ from suite import (  # noqa: E402
     python_engine,
     report,
     saves,
+    tf_models,
     torch_models,
 )
 from suite.bench import ALONE, PIN, Bench  # noqa: E402
@@ -45,6 +46,7 @@ GROUPS = {
     "saves": saves.saves,
     "torch": torch_models.torch,
     "python": python_engine.python,
+    "tf": tf_models.tf,
 }
 
 

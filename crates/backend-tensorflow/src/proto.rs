@@ -230,6 +230,8 @@ pub(crate) struct OptimizerOptions {
 pub(crate) struct RewriterConfig {
     #[prost(int32, tag = "3")]
     pub(crate) constant_folding: i32,
+    #[prost(int32, tag = "14")]
+    pub(crate) remapping: i32,
 }
 
 /// `GPUOptions`.

@@ -4,6 +4,7 @@ use crate::environment::Environment;
 use crate::error::{Doing, NO_CUDA, NO_DEVICE, bad_model, unsupported};
 use crate::handles::{Devices, Graph, SessionOptions, check};
 use crate::proto::{Config, GpuOptions, GraphOptions, OptimizerOptions, RewriterConfig};
+use crate::survey::Survey;
 use crate::sys::Raw;
 use prost::Message;
 use redisai_backend_abi::no_memory;
@@ -28,15 +29,15 @@ unsafe impl Send for Session {}
 unsafe impl Sync for Session {}
 
 impl Session {
-    /// A session of a graph, with `loops` or without.
+    /// A session of a graph.
     pub(crate) fn of_graph(
         environment: &'static Environment,
         graph: Graph,
         device: &Device,
-        loops: bool,
+        survey: &Survey,
     ) -> Result<Self, BackendError> {
         let api = environment.api;
-        let options = options(environment, device, loops)?;
+        let options = options(environment, device, survey)?;
         // SAFETY: both are valid; the session is ours, and goes before its graph.
         let raw = check(api, Doing::Load, |status| unsafe {
             (api.new_session)(graph.as_ptr(), options.as_ptr(), status)
@@ -49,11 +50,11 @@ impl Session {
         environment: &'static Environment,
         folder: &Path,
         device: &Device,
-        loops: bool,
+        survey: &Survey,
     ) -> Result<Self, BackendError> {
         let api = environment.api;
         let graph = crate::graph::new(environment)?;
-        let options = options(environment, device, loops)?;
+        let options = options(environment, device, survey)?;
         let folder = CString::new(folder.as_os_str().as_bytes()).unwrap_or_default();
         let tags: [*const c_char; 1] = [c"serve".as_ptr()];
         // SAFETY: everything is valid and lives during the call; the session is ours, and goes before
@@ -148,13 +149,11 @@ impl Drop for Session {
 fn options(
     environment: &'static Environment,
     device: &Device,
-    loops: bool,
+    survey: &Survey,
 ) -> Result<SessionOptions, BackendError> {
     let api = environment.api;
     let mut config = config(environment, device)?;
-    if loops {
-        config.graph = Some(unfolded());
-    }
+    config.graph = Some(rewriting(survey));
     let config = config.encode_to_vec();
     // SAFETY: takes nothing; the options are ours.
     let options = unsafe { SessionOptions::take(api, (api.new_options)()) };
@@ -171,15 +170,25 @@ fn options(
     Ok(options)
 }
 
-/// Keeps the conditions of loops: it is there that a loop sees that it was cancelled, and TensorFlow
-/// would fold one that is always true.
-fn unfolded() -> GraphOptions {
+/// How TensorFlow may rewrite a graph.
+fn rewriting(survey: &Survey) -> GraphOptions {
     const NO_FOLDING: i32 = -1;
     const OFF: i32 = 2;
+    // It is at their conditions that loops see that they were cancelled, and TensorFlow would fold one
+    // that is always true.
+    let (optimizer, constant_folding) = if survey.loops {
+        (Some(OptimizerOptions { level: NO_FOLDING }), OFF)
+    } else {
+        (None, 0)
+    };
+    // A product that was joined with its bias keeps its weights in a layout for the rows of the first
+    // run, and lays them out anew in every run of other sizes (oneDNN). Convolutions gain by joining.
+    let remapping = if survey.convolves { 0 } else { OFF };
     GraphOptions {
-        optimizer: Some(OptimizerOptions { level: NO_FOLDING }),
+        optimizer,
         rewrites: Some(RewriterConfig {
-            constant_folding: OFF,
+            constant_folding,
+            remapping,
         }),
     }
 }

@@ -37,6 +37,8 @@ const BRANCHES: [&str; 6] = [
 pub(crate) struct Survey {
     /// Whether there are loops.
     pub(crate) loops: bool,
+    /// Whether there are convolutions.
+    pub(crate) convolves: bool,
     /// Whether there are loops or branches.
     pub(crate) control_flow: bool,
 }
@@ -115,6 +117,7 @@ fn flow<'a>(places: impl Iterator<Item = Place<'a>>) -> Survey {
         let loops = LOOPS.contains(&plain) || plain.ends_with("Dataset");
         Survey {
             loops: found.loops || loops,
+            convolves: found.convolves || plain.contains("Conv"),
             control_flow: found.control_flow || loops || BRANCHES.contains(&plain),
         }
     })
