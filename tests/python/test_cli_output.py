@@ -1,10 +1,12 @@
 """How the command line prints names, tables, sizes and times."""
 
+import io
 import json
 import os
+import sys
 
 import pytest
-from redisai_rs.cli.output import as_json, duration, shown, size, table
+from redisai_rs.cli.output import as_json, duration, shown, size, table, write_to_pipe
 
 
 @pytest.mark.parametrize(
@@ -68,3 +70,24 @@ def test_sizes(count, text):
 )
 def test_times(nanoseconds, text):
     assert duration(nanoseconds) == text
+
+
+class Narrow(io.RawIOBase):
+    """An unbuffered stream that takes three bytes at a time."""
+
+    def __init__(self):
+        self.taken = b""
+
+    def writable(self):
+        return True
+
+    def write(self, data):
+        self.taken += bytes(data[:3])
+        return len(data[:3])
+
+
+def test_all_bytes_are_written_however_few_are_taken_at_once(monkeypatch):
+    narrow = Narrow()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(narrow))
+    write_to_pipe(b"0123456789")
+    assert narrow.taken == b"0123456789"

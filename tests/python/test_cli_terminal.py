@@ -224,7 +224,6 @@ def shell(command, **env):
     return done.stdout, done.stderr
 
 
-# Set to anything, Python's stdout takes only what the pipe has room for.
 @pytest.mark.parametrize("unbuffered", ["", "1"])
 def test_all_of_a_big_value_goes_through_a_pipe(mocked, big, unbuffered):
     env = {"REDISAI_URL": mocked.url, "PYTHONUNBUFFERED": unbuffered}

@@ -90,7 +90,7 @@ def write_to_pipe(data: bytes | memoryview) -> None:
         raise Error("what comes is binary: name a file, or send it through a pipe")
     rest = memoryview(data)
     while rest:
-        # Unbuffered (PYTHONUNBUFFERED) it takes as much as the pipe has room for.
+        # Unbuffered (PYTHONUNBUFFERED) it may take a part: 2 GiB at most, less at a signal.
         rest = rest[sys.stdout.buffer.write(rest) :]
 
 
