@@ -134,6 +134,18 @@ def test_run_takes_and_gives_files_pipes_and_keys(ai, raw, tmp_path, x, expected
     assert raw.execute_command("AI.TENSORGET", "p", "META")[3] == [3, 10]
 
 
+def test_words_may_stand_behind_options(ai, raw, tmp_path, x, expected):
+    ai("model", "store", "m", MODEL)
+    done = ai("model", "run", "--json", "m", "-o", tmp_path / "d.npy", "-", stdin=npy(x))
+    assert done.status == 0
+    np.testing.assert_array_equal(np.load(tmp_path / "d.npy"), expected[0])
+    assert ai("model", "rm", "m", "--json", "n").json == {"deleted": ["m"]}
+    for words in (("run", "m", "--json", "x", "--no"), ("get", "m", "f", "--json", "g")):
+        with pytest.raises(SystemExit) as error:
+            ai("model", *words)
+        assert error.value.code == 2
+
+
 def test_a_model_may_read_and_write_one_key(ai, raw):
     """Names of keys are names in the DAG too: an output may have that of an input."""
     blob = model([node("Add", "a b", "c")], [value("a"), value("b")], [value("c")])

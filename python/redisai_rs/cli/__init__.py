@@ -32,7 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             # A terminal of another encoding gets `\xb5` for what it cannot show.
             stream.reconfigure(errors="backslashreplace")
     try:
-        options = _parser().parse_args(words)
+        options = _parse(words)
         options.rest = rest
         status = int(options.run(options))
         # Here, not at exit: a reader that has gone is noticed when it is written to.
@@ -47,6 +47,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # The reader has gone; Python would complain again when it flushes at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return EXIT_ERROR
+
+
+def _parse(words: Sequence[str]) -> argparse.Namespace:
+    """Understands the words, or exits with 2.
+
+    argparse takes all words of a list at once; those behind a later option it leaves over.
+    """
+    parser = _parser()
+    options, left = parser.parse_known_args(words)
+    is_option = any(word.startswith("-") and word != "-" for word in left)
+    if left and (is_option or not hasattr(options, "words")):
+        parser.error(f"unrecognized arguments: {' '.join(left)}")
+    if left:
+        options.words.extend(left)
+    return options
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -82,7 +82,7 @@ def add(verbs: Verbs) -> None:
         "Deletes models. Runs that use one end as they would have.",
         REMOVE,
     )
-    remove.add_argument("key", metavar="KEY", nargs="+")
+    remove.add_argument("words", metavar="KEY", nargs="+")
     run = stored.action(
         actions,
         "run",

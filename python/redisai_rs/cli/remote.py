@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import textwrap
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
@@ -18,6 +19,15 @@ DEFAULT = "redis://127.0.0.1:6379"
 VARIABLE = "REDISAI_URL"
 _TIMEOUT = 10.0
 """Seconds for a server to let a client in; `?socket_timeout=` in a URL overrules."""
+
+
+def texts(description: str, examples: str) -> dict[str, Any]:
+    """What `add_parser` takes for a help text that ends with examples, line by line."""
+    return {
+        "description": textwrap.fill(description, 80),
+        "epilog": f"examples:\n{examples}",
+        "formatter_class": argparse.RawDescriptionHelpFormatter,
+    }
 
 
 def add_options(parser: argparse.ArgumentParser, *, cluster: bool) -> None:

@@ -24,7 +24,9 @@ is the key of a tensor. An output without an -o of its own is printed."""
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Adds what both kinds of runs take."""
-    parser.add_argument("inputs", metavar="INPUT", nargs="*", help="a .npy file, -, or a key")
+    parser.add_argument(
+        "words", metavar="INPUT", nargs="*", default=[], help="a .npy file, -, or a key"
+    )
     parser.add_argument(
         "-o",
         "--output",
@@ -66,19 +68,19 @@ class Request:
         """
         self._options = options
         self._read_only = read_only
-        words = [*options.inputs, *options.outputs]
+        words = [*options.words, *options.outputs]
         self._prefix = "local"
         while any(word.startswith(self._prefix) for word in words):
             self._prefix += "_"
         self._arrays = {
             self._name("input", place, word): arrays.read(word)
-            for place, word in enumerate(options.inputs)
+            for place, word in enumerate(options.words)
             if arrays.is_file(word)
         }
         more = range(len(known), len(options.outputs))
         self._known = [*known, *((f"output {place + 1}", "") for place in more)]
         self._places = [*options.outputs, *([""] * (len(known) - len(options.outputs)))]
-        self.inputs = [self._name("input", *pair) for pair in enumerate(options.inputs)]
+        self.inputs = [self._name("input", *pair) for pair in enumerate(options.words)]
         """The names of the inputs in the DAG."""
         self.outputs = [self._name("output", *pair) for pair in enumerate(self._places)]
         """Those of the outputs."""

@@ -72,7 +72,7 @@ def add(verbs: Verbs) -> None:
         "Deletes scripts. Runs that use one end as they would have.",
         REMOVE,
     )
-    remove.add_argument("key", metavar="KEY", nargs="+")
+    remove.add_argument("words", metavar="KEY", nargs="+")
     _add_run(actions)
     info = stored.action(
         actions,

@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     Verbs = argparse._SubParsersAction[argparse.ArgumentParser]
 
 EXAMPLES = """\
-examples:
   redisai-rs stats                       a live table; q or Ctrl-C ends it
   redisai-rs stats --interval 5          a new look every five seconds
   redisai-rs stats | head                once: it is not a terminal
@@ -41,12 +40,13 @@ def add(verbs: Verbs) -> None:
     parser = verbs.add_parser(
         "stats",
         help="show queues, models, rates and latencies, live",
-        description="Shows the queues of the devices, and of each model and script of the database"
-        " its runs, their rate, and how long they took: on a terminal live, else once. The rates"
-        " are those of the last interval; everything else counts from when the model was stored or"
-        " its counters were reset.",
-        epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        **remote.texts(
+            "Shows the queues of the devices, and of each model and script of the database"
+            " its runs, their rate, and how long they took: on a terminal live, else once. The rates"
+            " are those of the last interval; everything else counts from when the model was stored or"
+            " its counters were reset.",
+            EXAMPLES,
+        ),
     )
     parser.add_argument(
         "--interval",

@@ -44,9 +44,7 @@ def action(
     parser = actions.add_parser(
         name,
         help=text,
-        description=description,
-        epilog=f"examples:\n{examples}",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        **remote.texts(description, examples),
     )
     remote.add_options(parser, cluster=several_nodes)
     parser.set_defaults(run=run)
@@ -94,7 +92,7 @@ def delete(options: argparse.Namespace, kind: str) -> int:
     deleted = []
     with remote.client(options) as client:
         remove = client.model_del if kind == "model" else client.script_del
-        for key in map(key_of, options.key):
+        for key in map(key_of, options.words):
             try:
                 with remote.told(options):
                     remove(key)
@@ -106,7 +104,7 @@ def delete(options: argparse.Namespace, kind: str) -> int:
                 print(f"deleted {shown(key)}")
     if options.json:
         print(as_json({"deleted": deleted}))
-    return int(len(deleted) < len(options.key))
+    return int(len(deleted) < len(options.words))
 
 
 def show(options: argparse.Namespace, found: dict[str, Any]) -> int:
