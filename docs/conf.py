@@ -25,6 +25,8 @@ highlight_language = "none"
 autodoc_default_options = {"members": True}
 autodoc_member_order = "bysource"
 autodoc_preserve_defaults = True
+# `--option` is two hyphens.
+smartquotes = False
 napoleon_google_docstring = False
 napoleon_use_rtype = False
 python_use_unqualified_type_names = True

@@ -37,9 +37,11 @@ def main(picture: str | None = None) -> None:
             model = engine.load(blob, batch_size=batch_size)
             model.run(row)
             rates[title] = [rate(model, row, clients) for clients in CLIENTS]
+        stats = model.stats()
     print("clients   alone   in batches   (requests per second)")
     for clients, alone, batched in zip(CLIENTS, *rates.values(), strict=True):
         print(f"{clients:7} {alone:7.0f} {batched:12.0f}")
+    print(f"shared runs: {stats['batches']}, for {stats['calls']} requests")
     if picture:
         draw(rates, picture)
 

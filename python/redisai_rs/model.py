@@ -206,6 +206,15 @@ class Model:
 
         Later runs, and those that have not begun, are `redisai_rs.RunError`; a model that nobody
         holds any more needs no `unload`.
+
+        Examples
+        --------
+        >>> model = engine.load("digits.onnx")
+        >>> model.unload()
+        >>> model.run(np.zeros((2, 64), np.float32))
+        Traceback (most recent call last):
+            ...
+        redisai_rs.exceptions.RunError: ERR the model was unloaded
         """
         self._core.unload()
 

@@ -1,6 +1,7 @@
 """pytest fixtures: a server with the module, and a client of it.
 
-Installed with the package: `def test_mine(redisai_client): ...` needs no import.
+Installed with the package: `def test_mine(redisai_client): ...` needs no import. A project with a
+module of its own gives the fixture `redisai_module` anew.
 """
 
 from __future__ import annotations
@@ -10,7 +11,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from redisai_rs.paths import module_path
+
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import redis
 
     from redisai_rs.testing import Server
@@ -19,11 +24,17 @@ _LOG_LINES = 100
 
 
 @pytest.fixture(scope="session")
-def redisai_server() -> Iterator[Server]:
-    """A server with the module, one for the whole run."""
+def redisai_module() -> Path:
+    """Path of the module that servers load: this package's."""
+    return module_path()
+
+
+@pytest.fixture(scope="session")
+def redisai_server(redisai_module: Path) -> Iterator[Server]:
+    """A server with `redisai_module`, one for the whole run."""
     from redisai_rs.testing import Server  # noqa: PLC0415 (plugins should cost nothing until used)
 
-    with Server() as server:
+    with Server(module=redisai_module) as server:
         yield server
 
 

@@ -61,14 +61,15 @@ def test_a_program_prints_what_is_shown(program: Path, tmp_path: Path) -> None:
     assert fits(printed, SHOWN[program.stem].text), printed
 
 
-def test_batches_pay_and_are_drawn(tmp_path: Path) -> None:
+def test_batches_are_shared_and_drawn(tmp_path: Path) -> None:
     program = next(path for path in EXAMPLES if path.stem == "batching_under_load")
     printed = run(program, "picture.svg", folder=tmp_path)
     assert fits(printed, SHOWN[program.stem].text, tolerance=float("inf")), printed
-    rows = [[float(word) for word in line.split()] for line in printed.splitlines()[1:]]
-    assert [row[0] for row in rows] == [1, 2, 4, 8, 16, 32]
-    _, alone, in_batches = rows[-1]
-    assert in_batches > 1.5 * alone
+    _, *rows, shared = printed.splitlines()
+    assert [int(row.split()[0]) for row in rows] == [1, 2, 4, 8, 16, 32]
+    # Rates are for a machine without anything else to do.
+    runs, requests = map(int, _NUMBER.findall(shared))
+    assert 0 < 2 * runs < requests
     for picture in (tmp_path / "picture.svg", PAGE.parent / "pictures" / "batching.svg"):
         assert ElementTree.parse(picture).getroot().tag == "{http://www.w3.org/2000/svg}svg"
 
