@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import redisai_rs as rai
 from onnx import TensorProto, helper
-from onnx_models import DTYPES, loop, model, node, put, reference, value
+from onnx_models import DTYPES, loop, model, node, reference, value
 from redisai_rs.testing import wait_until
 
 
@@ -105,28 +105,6 @@ def test_where_a_model_comes_from(engine, tmp_path):
 def test_what_is_no_model(engine, source, options, error, text):
     with pytest.raises(error, match=text):
         engine.load(source, **options)
-
-
-def test_errors_have_the_server_s_texts(engine, client):
-    blob = double()
-    client.execute_command("AI.MODELSTORE", "m", "ONNX", "CPU", "BLOB", blob)
-    loaded = engine.load(blob)
-    wrong = [
-        (np.zeros((1, 4), np.float32), rai.InputError),
-        (np.zeros((1, 3), np.float64), rai.InputError),
-    ]
-    for x, error in wrong:
-        put(client, "x", x)
-        with pytest.raises(Exception, match=r".") as replied:
-            client.execute_command("AI.MODELEXECUTE", "m", "INPUTS", 1, "x", "OUTPUTS", 1, "y")
-        with pytest.raises(error) as raised:
-            loaded.run(x)
-        assert str(raised.value).removeprefix("ERR ") == str(replied.value)
-    with pytest.raises(Exception, match=r".") as replied:
-        client.execute_command("AI.MODELSTORE", "n", "ONNX", "CPU", "BLOB", b"\x08\x08 garbage")
-    with pytest.raises(rai.InvalidModelError) as raised:
-        engine.load(b"\x08\x08 garbage")
-    assert str(raised.value).removeprefix("ERR ") == str(replied.value)
 
 
 def test_a_wrong_number_of_inputs(engine):
