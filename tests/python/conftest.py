@@ -1,8 +1,10 @@
 """Fixtures of the tests of the package itself."""
 
+import gc
 import os
 import subprocess
 import sys
+import warnings
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -50,3 +52,18 @@ def raw(ai_server) -> Iterator[redis.Redis]:
     """A RESP2 client of `ai_server`."""
     with ai_server.client() as client:
         yield client
+
+
+@pytest.fixture
+def leaking_redis_py():
+    """For tests whose TLS handshake fails: redis-py leaves its socket to the garbage collector."""
+    yield
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)
+        gc.collect()
+
+
+@pytest.fixture
+def at(capsysbinary, monkeypatch) -> Run:
+    """Runs `redisai-rs` against the server of a URL."""
+    return lambda url, *words: runner(capsysbinary, monkeypatch, url)(*words)

@@ -6,7 +6,6 @@ import sys
 
 import digits
 import pytest
-from python.cli_on_servers import runner
 from redisai_rs.testing import Server
 from redisai_rs.testing.ports import free_port
 
@@ -18,12 +17,6 @@ VERBS = [
     ("tensor", "get", "x"),
     ("stats",),
 ]
-
-
-@pytest.fixture
-def at(capsysbinary, monkeypatch):
-    """Runs `redisai-rs` against the server of a URL."""
-    return lambda url, *words: runner(capsysbinary, monkeypatch, url)(*words)
 
 
 @pytest.fixture(scope="module")
@@ -107,34 +100,6 @@ def test_addresses_that_are_none(at, url, text):
     assert "secret" not in said
 
 
-def test_a_unix_socket_and_a_database(at, embedded_binary, redisai_module, tmp_path):
-    with Server(embedded_binary, module=redisai_module, unix_socket=True) as server:
-        with server.client(db=3) as client:
-            client.execute_command("AI.TENSORSET", "x", "INT8", 1, "VALUES", 7)
-        url = f"unix://{server.unix_path}?db=3"
-        assert at(url, "tensor", "get", "x").lines == ["INT8 1", "[7]"]
-        assert at(f"{server.url}/3", "tensor", "get", "x").lines == ["INT8 1", "[7]"]
-        assert at(server.url, "tensor", "get", "x").failed().startswith("ERR tensor key is empty")
-
-
-def test_url_wins_over_the_variable(at, bare, ai_server):
-    done = at("redis://127.0.0.1:1", "model", "ls", "--url", ai_server.url)
-    assert done.status == 0
-
-
-def test_a_node_of_a_cluster(at, embedded_binary, redisai_module):
-    from redisai_rs.testing import Cluster  # noqa: PLC0415
-
-    with Cluster(2, binary=embedded_binary, module=redisai_module) as cluster:
-        url = cluster.primaries[0].url
-        words = [("tensor", "get", f"key:{number}") for number in range(8)]
-        said = {at(url, *one).failed() for one in words}
-        moved = f"{url} is a node of a cluster, and the key belongs to another: say --cluster"
-        empty = "ERR tensor key is empty or in a different shard"
-        assert said == {moved, empty}
-        assert {at(url, *one, "-c").failed() for one in words} == {empty}
-
-
 @pytest.fixture
 def without(tmp_path, ai_server):
     """Runs `redisai-rs` where a package cannot be imported."""
@@ -171,7 +136,7 @@ def test_only_arrays_need_numpy(without):
         assert done.stderr == "redisai-rs: arrays need NumPy: `pip install numpy`\n"
 
 
-def test_a_server_that_does_not_answer_is_given_up(at, ai_server):
+def test_a_server_that_does_not_answer_is_given_up(at, ai_server, leaking_redis_py):
     """TLS is asked for, and the server waits for more of what it takes for a command."""
     url = ai_server.url.replace("redis://", "rediss://") + "?socket_timeout=0.2"
     assert f"{url} cannot be reached: Timeout" in at(url, "model", "ls").failed()

@@ -41,10 +41,10 @@ def add(verbs: Verbs) -> None:
         "stats",
         help="show queues, models, rates and latencies, live",
         **remote.texts(
-            "Shows the queues of the devices, and of each model and script of the database"
-            " its runs, their rate, and how long they took: on a terminal live, else once. The rates"
-            " are those of the last interval; everything else counts from when the model was stored or"
-            " its counters were reset.",
+            "Shows the queues of the devices, and of each model and script of the database its"
+            " runs, their rate, and how long they took: on a terminal live, else once. The rates"
+            " are those of the last interval; everything else counts from when the model was"
+            " stored or its counters were reset.",
             EXAMPLES,
         ),
     )
