@@ -23,6 +23,7 @@ sys.path[:0] = [str(ROOT / "benches"), str(ROOT / "build_backend")]
 
 import native  # noqa: E402 (found by the line above)
 from suite import (  # noqa: E402
+    backends,
     commands,
     dags,
     models,
@@ -47,6 +48,7 @@ GROUPS = {
     "torch": torch_models.torch,
     "python": python_engine.python,
     "tf": tf_models.tf,
+    "backends": backends.backends,
 }
 
 

@@ -69,6 +69,14 @@ FIGURES = [
     Figure("F1 TFLITE us", "tiny, TFLITE: p50 above that in process", "us"),
     Figure("F2 TF 1/s", "mlp, TF, c = 32, samples/s", "1/s"),
     Figure("F2 TFLITE 1/s", "mlp, TFLITE, c = 32, samples/s", "1/s"),
+    *[
+        figure
+        for name in ("ONNX", "TORCH", "TFLITE", "TF")
+        for figure in (
+            Figure(f"L {name} ms", f"{name}: time to load it with its framework", "ms"),
+            Figure(f"L {name} MiB", f"{name}: memory that the server has more then", "MiB"),
+        )
+    ],
     Figure("PT1 us", "tiny, torch: p50 above that in process", "us"),
     Figure("PT1 onnx us", "tiny, ONNX: p50 above that in process", "us"),
     Figure("PT4 us", "a script with one redis.execute, p50", "us"),

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 from redisai_rs.testing import Server
 
+from suite.backends import LIBRARIES, load
 from suite.bench import Bench, Command, Loaded, execute, tensor_set, usec_per_call
 from suite.commands import IMAGE
 from suite.models import Model
@@ -117,9 +118,8 @@ def _loaded(bench: Bench) -> dict[str, float]:
     blob = bytes(4 * math.prod(IMAGE))
     store, read = tensor_set("t", IMAGE, blob), ["AI.TENSORGET", "t", "BLOB"]
     with bench.ours() as none, bench.ours() as all_:
-        for backend in ("ONNX", "TORCH", *SUFFIXES):
-            path = f"redisai_{LIBRARIES[backend]}/redisai_{LIBRARIES[backend]}.so"
-            all_.execute("AI.CONFIG", "LOADBACKEND", backend, path)
+        for backend in LIBRARIES:
+            load(all_, backend)
         times: dict[Server, list[float]] = {none: [], all_: []}
 
         def stores(server: Server) -> Loaded:
@@ -134,6 +134,3 @@ def _loaded(bench: Bench) -> dict[str, float]:
         )
     median = {server: statistics.median(found) for server, found in times.items()}
     return {"F3 T8": median[none] / median[all_], "F3 T11": beside.rate / without.rate}
-
-
-LIBRARIES = {"ONNX": "onnxruntime", "TORCH": "torch", "TF": "tensorflow", "TFLITE": "tflite"}

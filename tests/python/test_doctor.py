@@ -11,6 +11,19 @@ import pytest
 from redisai_rs import backends, module_path
 from redisai_rs.cli import main
 
+WHEELS = {
+    "ONNX": "onnxruntime",
+    "TORCH": "torch",
+    "TFLITE": "ai-edge-litert",
+    "TF": "tensorflow-cpu",
+}
+LIBRARIES = {
+    "ONNX": "libonnxruntime.so",
+    "TORCH": "libtorch_cpu.so",
+    "TFLITE": "libLiteRt.so",
+    "TF": "libtensorflow_cc.so",
+}
+
 
 @pytest.fixture
 def lib(tmp_path):
@@ -32,16 +45,17 @@ def test_all_is_well_in_a_complete_environment(cli):
     done = cli("doctor")
     assert done.returncode == 0, done.stdout
     assert done.stderr == ""
-    version = importlib.metadata.version("onnxruntime")
-    lines = {tuple(line.split()[:3]) for line in done.stdout.splitlines()}
-    assert ("ok", "module", str(module_path())) in lines
-    assert any(
-        line.startswith("ok  backend ONNX") and version in line for line in done.stdout.splitlines()
-    )
-    litert = importlib.metadata.version("ai-edge-litert")
-    assert any(
-        line.split()[:4] == ["ok", "backend", "TFLITE", litert] for line in done.stdout.splitlines()
-    )
+    lines = [line.split() for line in done.stdout.splitlines()]
+    assert ["ok", "module", str(module_path())] in lines
+    for backend, wheel in WHEELS.items():
+        line = line_of(backend, lines)
+        assert line[0] == "ok"
+        assert importlib.metadata.version(wheel) in line
+
+
+def line_of(backend: str, lines: list[list[str]]) -> list[str]:
+    (line,) = [line for line in lines if line[1:3] == ["backend", backend]]
+    return line
 
 
 def test_json_says_the_same(cli):
@@ -50,11 +64,13 @@ def test_json_says_the_same(cli):
     report = json.loads(done.stdout)
     assert report["ok"] is True
     assert report["python"]["prefix"] == sys.prefix
-    (onnx,) = [backend for backend in report["backends"] if backend["name"] == "ONNX"]
-    assert onnx["usable"] is True
-    assert onnx["framework_version"] == importlib.metadata.version("onnxruntime")
-    assert Path(onnx["framework"]).name.startswith("libonnxruntime.so")
-    assert any("site-packages" in place for place in onnx["searched"])
+    assert {backend["name"] for backend in report["backends"]} == set(WHEELS)
+    for backend in report["backends"]:
+        wheel, library = WHEELS[backend["name"]], LIBRARIES[backend["name"]]
+        assert backend["usable"] is True
+        assert backend["framework_version"] == importlib.metadata.version(wheel)
+        assert Path(backend["framework"]).name.startswith(library)
+        assert any("site-packages" in place for place in backend["searched"])
 
 
 def test_a_python_without_frameworks_is_told_and_1(cli, tmp_path):
@@ -62,9 +78,10 @@ def test_a_python_without_frameworks_is_told_and_1(cli, tmp_path):
     done = cli("doctor", REDISAI_PYTHON=str(tmp_path / "env"))
     assert done.returncode == 1
     missing = [line for line in done.stdout.splitlines() if line.startswith("NO  backend")]
-    (line,) = [line for line in missing if "backend ONNX" in line]
-    assert "pip install 'redisai-rs[onnx]'" in line
-    assert str(tmp_path / "env") in line
+    for backend in WHEELS:
+        (line,) = [line for line in missing if f"backend {backend} " in line]
+        assert f"pip install 'redisai-rs[{backend.lower()}]'" in line
+        assert str(tmp_path / "env") in line
     report = json.loads(cli("doctor", "--json", REDISAI_PYTHON=str(tmp_path / "env")).stdout)
     assert report["ok"] is False
 
