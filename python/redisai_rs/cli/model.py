@@ -183,8 +183,9 @@ def run_model(options: argparse.Namespace) -> int:
     key = stored.key_of(options.key)
     arrays.need()
     with remote.client(options) as client:
-        # Waits for the session, which knows the outputs.
-        names = client.model_get(key, meta=True).outputs
+        with Progress(f"waiting for the session of {shown(key)}"):
+            # It knows the outputs.
+            names = client.model_get(key, meta=True).outputs
         details = client.info(key, full=True).details
         dtypes = {one.name: one.dtype for one in details.outputs} if details else {}
         request = Request(options, [(name, dtypes.get(name, "")) for name in names])
@@ -196,7 +197,8 @@ def run_info(options: argparse.Namespace) -> int:
     """Runs `info`."""
     key = stored.key_of(options.key)
     with remote.client(options) as client:
-        definition = client.model_get(key, meta=True)
+        with Progress(f"waiting for the session of {shown(key)}"):
+            definition = client.model_get(key, meta=True)
         found = stored.facts(client.info(key, full=True))
     found |= {
         "batch_size": definition.batch_size,
