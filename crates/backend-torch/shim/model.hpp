@@ -82,17 +82,26 @@ inline std::unique_ptr<rts_model> load(rts_bytes archive, int cuda) {
   return model;
 }
 
-inline void collect(const c10::IValue &value, std::vector<at::Tensor> &tensors) {
+// A list may be in itself.
+inline constexpr size_t kOutputDepth = 128;
+
+inline void collect(const c10::IValue &value, std::vector<at::Tensor> &tensors, size_t depth = 0) {
+  TORCH_CHECK(depth <= kOutputDepth, "an output is nested too deeply: more than ", kOutputDepth,
+              " levels");
   if (value.isTensor()) {
     tensors.push_back(value.toTensor());
   } else if (value.isNone()) {
     tensors.emplace_back();
   } else if (value.isTuple()) {
-    for (const auto &element : value.toTupleRef().elements()) collect(element, tensors);
+    for (const auto &element : value.toTupleRef().elements()) {
+      collect(element, tensors, depth + 1);
+    }
   } else if (value.isList()) {
-    for (const auto &element : value.toListRef()) collect(element, tensors);
+    for (const auto &element : value.toListRef()) collect(element, tensors, depth + 1);
   } else if (value.isGenericDict()) {
-    for (const auto &entry : value.toGenericDict()) collect(entry.value(), tensors);
+    for (const auto &entry : value.toGenericDict()) {
+      collect(entry.value(), tensors, depth + 1);
+    }
   } else {
     throw NoTensor{};
   }
@@ -100,19 +109,20 @@ inline void collect(const c10::IValue &value, std::vector<at::Tensor> &tensors) 
 
 inline jit::Stack stack_of(const rts_model &model, const rts_run &run) {
   jit::Stack stack;
+  const bool copy = model.described.copies(run.function);
   stack.reserve(run.n_arguments + 1);
   if (model.module) stack.emplace_back(model.module->_ivalue());
   for (size_t i = 0; i < run.n_arguments; i++) {
     const auto &argument = run.arguments[i];
     if (argument.kind == RTS_TENSOR) {
-      stack.emplace_back(from_host(run.inputs[argument.first], model.device));
+      stack.emplace_back(from_host(run.inputs[argument.first], model.device, copy));
       continue;
     }
     c10::List<at::Tensor> tensors;
     c10::List<std::string> strings;
     for (size_t at = argument.first; at < argument.first + argument.count; at++) {
       if (argument.kind == RTS_TENSORS) {
-        tensors.push_back(from_host(run.inputs[at], model.device));
+        tensors.push_back(from_host(run.inputs[at], model.device, copy));
       } else {
         strings.push_back(std::string(run.strings[at].data, run.strings[at].len));
       }
@@ -130,7 +140,7 @@ inline jit::Stack stack_of(const rts_model &model, const rts_run &run) {
 inline std::vector<at::Tensor> run_package(rts_model &model, const rts_run &run) {
   std::vector<at::Tensor> inputs;
   for (size_t i = 0; i < run.n_arguments; i++) {
-    inputs.push_back(from_host(run.inputs[run.arguments[i].first], model.device));
+    inputs.push_back(from_host(run.inputs[run.arguments[i].first], model.device, true));
   }
   return model.package->boxed_run(std::move(inputs));
 }

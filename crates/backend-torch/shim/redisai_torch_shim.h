@@ -72,12 +72,11 @@ typedef struct rts_host {
   void (*drop_model_output)(void *handle);
 } rts_host;
 
-/* A name and a type. `written`: the function may write to its memory. */
+/* A name and a type. */
 typedef struct rts_value {
   const char *name;
   uint8_t kind;
   uint8_t has_default;
-  uint8_t written;
 } rts_value;
 
 typedef struct rts_function {

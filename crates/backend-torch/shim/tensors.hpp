@@ -24,13 +24,14 @@ inline constexpr Type kTypes[] = {
     {c10::ScalarType::Bool, 6, 8},
 };
 
-// A tensor over the host's memory, on the device. Nothing is copied on the processor.
-inline at::Tensor from_host(const rts_tensor &given, c10::Device device) {
+// A tensor over the host's memory, on the device. On the processor nothing is copied unless `copy`.
+inline at::Tensor from_host(const rts_tensor &given, c10::Device device, bool copy) {
   for (const Type &type : kTypes) {
     if (type.code != given.code || type.bits != given.bits) continue;
     auto tensor = at::from_blob(given.data, at::IntArrayRef(given.dims, given.rank),
                                 at::TensorOptions().dtype(type.scalar));
-    return device.is_cpu() ? tensor : tensor.to(device);
+    if (!device.is_cpu()) return tensor.to(device);
+    return copy ? tensor.clone() : tensor;
   }
   TORCH_CHECK(false, "Unsupported code ", static_cast<int>(given.code));
 }

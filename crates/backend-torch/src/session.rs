@@ -28,7 +28,6 @@ pub(crate) struct Value {
     pub(crate) name: Box<[u8]>,
     pub(crate) kind: Kind,
     pub(crate) has_default: bool,
-    written: bool,
 }
 
 /// A function.
@@ -135,13 +134,8 @@ impl Session {
             .functions
             .get(call.function)
             .ok_or_else(|| bad_model("ERR no such function"))?;
-        let copies = self.private_copies(function, &call)?;
-        let inputs: SmallVec<[RawTensor; 8]> = call
-            .inputs
-            .iter()
-            .zip(&copies)
-            .map(|(tensor, copy)| tensor::input(copy.as_ref().unwrap_or(tensor)))
-            .collect::<Result<_, _>>()?;
+        let inputs = call.inputs.iter().map(|tensor| tensor::input(tensor));
+        let inputs: SmallVec<[RawTensor; 8]> = inputs.collect::<Result<_, _>>()?;
         let running = self.runs.begin(run.id);
         let request = RawRun {
             function: call.function,
@@ -164,26 +158,6 @@ impl Session {
             Err(_) if running.stopped() || over() => Err(stopped()),
             outcome => outcome,
         }
-    }
-
-    /// Copies of the inputs to which the function writes: a key's value never changes.
-    fn private_copies(
-        &self,
-        function: &Function,
-        call: &Call<'_>,
-    ) -> Result<SmallVec<[Option<Tensor>; 8]>, BackendError> {
-        let mut copies: SmallVec<[Option<Tensor>; 8]> = SmallVec::new();
-        copies.resize_with(call.inputs.len(), || None);
-        for (argument, value) in call.arguments.iter().zip(&function.inputs) {
-            if !value.written || argument.kind == sys::STRINGS {
-                continue;
-            }
-            let given = call.inputs.iter().zip(&mut copies);
-            for (tensor, copy) in given.skip(argument.first).take(argument.count) {
-                *copy = Some(tensor::private_copy(self.torch.host, tensor)?);
-            }
-        }
-        Ok(copies)
     }
 
     fn execute(
@@ -277,7 +251,6 @@ unsafe fn values(raw: *const sys::RawValue, len: usize) -> Vec<Value> {
                 _ => Kind::Other,
             },
             has_default: value.has_default != 0,
-            written: value.written != 0,
         })
         .collect()
 }
@@ -297,7 +270,6 @@ impl Function {
             name: Box::default(),
             kind,
             has_default,
-            written: false,
         };
         Self {
             name: Box::default(),

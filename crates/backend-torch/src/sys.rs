@@ -73,7 +73,6 @@ pub(crate) struct RawValue {
     pub(crate) name: *const c_char,
     pub(crate) kind: u8,
     pub(crate) has_default: u8,
-    pub(crate) written: u8,
 }
 
 #[repr(C)]

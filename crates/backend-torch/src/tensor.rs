@@ -27,13 +27,6 @@ pub(crate) fn input(tensor: &Tensor) -> Result<RawTensor, BackendError> {
     })
 }
 
-/// A copy of a tensor that nobody else reads, for a function that writes to its input.
-pub(crate) fn private_copy(host: Host, tensor: &Tensor) -> Result<Tensor, BackendError> {
-    let bytes = tensor.bytes();
-    let copy = HostBytes::copy_of(host, bytes).ok_or_else(|| no_memory(bytes.len()))?;
-    Tensor::new(tensor.dtype(), tensor.shape().clone(), Box::new(copy)).map_err(malformed)
-}
-
 /// A tensor of torch's, given back when it is dropped.
 struct Handle {
     table: &'static Table,

@@ -118,6 +118,25 @@ fn a_model_that_writes_to_its_input_gets_a_copy() {
             "  v = torch.view(x, [2])\n  return torch.add_(v, 1)",
         ),
         ("x: List[Tensor]) -> Tensor", "  return torch.add_(x[0], 1)"),
+        // These give their input, and do not declare it.
+        (
+            "x: Tensor, y: Tensor) -> Tensor",
+            "  return torch.add_(torch.type_as(x, y), 1)",
+        ),
+        (
+            "x: Tensor, y: Tensor) -> Tensor",
+            "  return torch.add_(torch.dropout(x, 0.5, False), 1)",
+        ),
+        (
+            "x: Tensor, y: Tensor) -> Tensor",
+            "  return torch.add_(torch.set_(torch.zeros_like(y), x), 1)",
+        ),
+        // Writes to statistics, and does not declare it.
+        (
+            "x: Tensor, y: Tensor) -> Tensor",
+            "  z = torch.batch_norm(torch.stack([y, y]), None, None, x, y, True, 0.5, 0.1, False)\n  \
+             return torch.tensor([2, 3], dtype=6)",
+        ),
     ] {
         let model = model(&forward(signature, body));
         for _ in 0..2 {
@@ -127,7 +146,8 @@ fn a_model_that_writes_to_its_input_gets_a_copy() {
                 "{body}"
             );
         }
-        assert_eq!(values(&inputs[0]), [1.0, 2.0], "{body}");
+        let found = [values(&inputs[0]), values(&inputs[1])];
+        assert_eq!(found, [[1.0, 2.0], [3.0, 4.0]], "{body}");
     }
 }
 

@@ -157,6 +157,38 @@ def number(a):
     assert_eq!(error.text, "Function returned non-tensor valuesnumber");
 }
 
+/// Torch's optimizer does not come back from those that are refused, in any process.
+#[test]
+fn what_holds_itself_is_no_output() {
+    let source = "
+def f(a):
+    l = torch.jit.annotate(List[Any], [])
+    maybe: Optional[List[Any]] = l
+    assert maybe is not None
+    l.append(BODY)
+    return l
+";
+    for body in ["l", "(1, [l])", "maybe"] {
+        let error = refused(&source.replace("BODY", body), &[]);
+        assert!(error.text.contains("cannot be put into itself"), "{error}");
+    }
+    let script = compiled(
+        "
+def f(a):
+    l = torch.jit.annotate(List[Any], [])
+    m = torch.jit.annotate(List[Any], [])
+    for i in range(int(a.sum())):
+        l.append(m)
+        m.append(l)
+    return l
+",
+    );
+    for _ in 0..3 {
+        let error = call(script.as_ref(), "f", &[floats(&[1], &[1.0])], 1).unwrap_err();
+        assert!(error.text.contains("nested too deeply"), "{error}");
+    }
+}
+
 #[test]
 fn errors_are_torchs_own_without_native_frames() {
     let script = compiled(
