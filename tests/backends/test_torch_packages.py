@@ -199,6 +199,57 @@ def test_the_gate_holds_however_the_definition_came(make_server, client, package
     assert say(client, "AI.MODELEXECUTE", "n", *words) == b"OK"
 
 
+def runs_or_says_why(server: Server, expected: np.ndarray | None) -> None:
+    """Where the code may run it was built without being asked; else it is kept and says why."""
+    client = server.client()
+    run = ["AI.MODELEXECUTE", "m", "INPUTS", 2, "x", "counts", "OUTPUTS", 3, "y", "bias", "again"]
+    dag = ["AI.DAGEXECUTE_RO", "LOAD", 2, "x", "counts", "|>", *run]
+    if expected is None:
+        wait_until(lambda: state(client) == b"failed")
+        reply = say(client, *dag)
+        assert REFUSAL in str(reply[0])
+        assert code_of(server) == []
+        return
+    wait_until(lambda: state(client) == b"ready")
+    assert code_of(server) != []
+    done, y = say(client, *dag, "|>", "AI.TENSORGET", "y", "BLOB")
+    assert done == b"OK"
+    found = np.frombuffer(y, np.float32).reshape(expected.shape)
+    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-6)
+
+
+def state(client: redis.Redis) -> bytes:
+    info = say(client, "AI.INFO", "m", "FULL")
+    return dict(zip(info[::2], info[1::2], strict=True))[b"state"]
+
+
+@pytest.mark.parametrize("way", ["file", "append-only file", "replication"])
+def test_a_package_that_was_kept_runs_where_it_may(make_server, package, model, way):
+    aof = {"appendonly": "yes", "aof-use-rdb-preamble": "no"} if way == "append-only file" else {}
+    server = make_server(module_args=ALLOWED, config=aof)
+    client = server.client()
+    assert say(client, "AI.MODELSTORE", "m", "TORCH", "CPU", "BLOB", package) == b"OK"
+    x, counts = example(3)
+    put(client, "x", x.numpy())
+    put_counts(client, "counts", counts)
+    with torch.inference_mode():
+        expected = model(x.clone(), counts)[0].numpy()
+    for arguments in (ALLOWED, [], ALLOWED):
+        here = expected if arguments else None
+        if way == "replication":
+            with server.replica(module_args=arguments) as replica:
+                replica.wait_for_sync()
+                runs_or_says_why(replica, here)
+                assert say(replica.client(), "AI.MODELGET", "m", "BLOB") == package
+            continue
+        if way == "file":
+            server.client().save()
+        server.module_args = arguments
+        server.restart()
+        runs_or_says_why(server, here)
+        assert say(server.client(), "AI.MODELGET", "m", "BLOB") == package
+
+
 def test_a_program_that_is_not_compiled_is_told(client, folder):
     blob = (folder / "program.pt2").read_bytes()
     with pytest.raises(redis.ResponseError, match="aoti_compile_and_package"):
