@@ -1,21 +1,23 @@
 //! NumPy's arrays by its C interface: looked at and made without the buffer protocol, which takes
 //! longer than a small model's run.
 
+use crate::errors;
+use crate::input;
 use crate::life;
 use crate::output::PyTensor;
 use numpy::npyffi::{NPY_TYPES, NpyTypes, PY_ARRAY_API, get_type_object, npy_intp};
-use numpy::{PyArrayDescrMethods, PyUntypedArray, PyUntypedArrayMethods};
+use numpy::{PyArrayDescr, PyArrayDescrMethods, PyUntypedArray, PyUntypedArrayMethods};
+use pyo3::exceptions::PyMemoryError;
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use redisai_core::{Buffer, DType, Tensor};
+use pyo3::types::PyDict;
+use redisai_core::{Buffer, DType, Tensor, TensorError};
 use smallvec::SmallVec;
 use std::any::Any;
 use std::mem::ManuallyDrop;
 use std::os::raw::c_int;
-
-/// Dimensions of an array.
-pub(crate) type Dims = SmallVec<[i64; 6]>;
+use std::sync::Arc;
 
 /// The elements of an array, which is kept.
 pub(crate) struct Elements {
@@ -54,30 +56,68 @@ impl Drop for Elements {
     }
 }
 
-/// Element type, dimensions and elements of an object that is an array, if it can be used in place:
-/// row-major without gaps, in this machine's byte order.
-pub(crate) fn in_place(object: &Bound<'_, PyAny>) -> Option<(DType, Dims, Elements)> {
+/// The tensor of an object that is an array of a type of ours: in place where its elements lie
+/// row-major without gaps in this machine's byte order, else over a copy that NumPy makes.
+pub(crate) fn tensor(object: &Bound<'_, PyAny>) -> PyResult<Option<Arc<Tensor>>> {
     if !is_loaded(object.py()) {
-        return None;
+        return Ok(None);
     }
-    let array = object.cast::<PyUntypedArray>().ok()?;
+    let Ok(array) = object.cast::<PyUntypedArray>() else {
+        return Ok(None);
+    };
     let descr = array.dtype();
-    let swapped = descr.is_native_byteorder() == Some(false);
     // Types that are not NumPy's own may call themselves what they like.
-    let own = descr.num() < NPY_TYPES::NPY_NTYPES_LEGACY as c_int;
-    if !own || swapped || !array.is_c_contiguous() {
-        return None;
+    if descr.num() >= NPY_TYPES::NPY_NTYPES_LEGACY as c_int {
+        return Ok(None);
     }
-    let dtype = dtype_of(descr.kind(), descr.itemsize())?;
-    let dims: Dims = array.shape().iter().map(|&dim| dim as i64).collect();
+    let Some(dtype) = dtype_of(descr.kind(), descr.itemsize()) else {
+        return Ok(None);
+    };
+    let native = descr.is_native_byteorder() != Some(false);
+    let tensor = if native && array.is_c_contiguous() {
+        over_elements(array, dtype)
+    } else {
+        over_elements(&compact(array, &descr)?, dtype)
+    };
+    tensor.map(Arc::new).map(Some)
+}
+
+/// A row-major copy in this machine's byte order.
+fn compact<'py>(
+    array: &Bound<'py, PyUntypedArray>,
+    descr: &Bound<'py, PyArrayDescr>,
+) -> PyResult<Bound<'py, PyUntypedArray>> {
+    let py = array.py();
+    let options = PyDict::new(py);
+    options.set_item(intern!(py, "order"), "C")?;
+    options.set_item(
+        intern!(py, "dtype"),
+        descr.call_method1(intern!(py, "newbyteorder"), ("=",))?,
+    )?;
+    let numpy = py.import(intern!(py, "numpy"))?;
+    match numpy.call_method(intern!(py, "asarray"), (array,), Some(&options)) {
+        Err(error) if error.is_instance_of::<PyMemoryError>(py) => {
+            Err(errors::tensor(TensorError::Memory))
+        }
+        copy => Ok(copy?.cast_into()?),
+    }
+}
+
+/// A tensor over the elements of a compact array.
+fn over_elements(array: &Bound<'_, PyUntypedArray>, dtype: DType) -> PyResult<Tensor> {
+    let dims: SmallVec<[i64; 6]> = array.shape().iter().map(|&dim| dim as i64).collect();
+    let shape = input::shape(&dims)?;
+    let len = shape
+        .bytes(dtype.size())
+        .map_err(|error| errors::tensor(error.into()))?;
     let elements = Elements {
         // SAFETY: an array's fields are where NumPy's ABI has them.
         start: unsafe { (*numpy::npyffi::_PyArray_GET_ITEM_DATA(array.as_array_ptr())).data }
             .cast(),
-        len: array.len().checked_mul(dtype.size())?,
+        len,
         array: ManuallyDrop::new(array.clone().unbind()),
     };
-    Some((dtype, dims, elements))
+    Tensor::new(dtype, shape, Box::new(elements)).map_err(errors::tensor)
 }
 
 /// Whether somebody has imported NumPy: before that there is no array, and this must not import it.

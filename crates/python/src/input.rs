@@ -20,10 +20,8 @@ pub(crate) fn tensor(object: &Bound<'_, PyAny>, wanted: Option<DType>) -> PyResu
     if let Ok(ours) = object.cast::<PyTensor>() {
         return Ok(Arc::clone(ours.get().tensor()));
     }
-    if let Some((dtype, dims, elements)) = array::in_place(object) {
-        return Tensor::new(dtype, shape(&dims)?, Box::new(elements))
-            .map(Arc::new)
-            .map_err(errors::tensor);
+    if let Some(tensor) = array::tensor(object)? {
+        return Ok(tensor);
     }
     if is_plain(object) {
         return sequence::tensor(object, wanted).map(Arc::new);
