@@ -15,6 +15,7 @@
 
 mod archive;
 mod backend;
+mod calls;
 mod environment;
 mod error;
 mod fed;

@@ -1,5 +1,6 @@
 //! What a graph's operations are: files, loops.
 
+use crate::calls;
 use crate::error::bad_model;
 use crate::fed::Feeds;
 use crate::files::{file_input, is_file, is_own, plain, refused};
@@ -95,6 +96,7 @@ pub(crate) fn survey_saved<'a>(
 fn walk(graph: &GraphDef) -> Result<Walk<'_>, BackendError> {
     let walk = Walk::new(graph);
     if walk.is_whole(graph) {
+        calls::check(&walk)?;
         Ok(walk)
     } else {
         let text = "ERR two nodes of the graph, or two of its functions, have the same name";

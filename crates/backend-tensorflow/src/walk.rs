@@ -93,6 +93,20 @@ impl<'a> Walk<'a> {
         outer.chain(self.functions.values().flat_map(|it| within(it)))
     }
 
+    /// All functions.
+    pub(crate) fn functions(&self) -> impl Iterator<Item = &'a FunctionDef> {
+        self.functions.values().copied()
+    }
+
+    /// The functions that running a node may run.
+    pub(crate) fn called(&self, node: &'a NodeDef) -> Vec<&'a FunctionDef> {
+        let named: Vec<&str> = mentions(node).collect();
+        let others = named.iter().filter_map(|name| self.instead.get(name));
+        let all = named.iter().chain(others.flatten());
+        all.filter_map(|name| self.functions.get(name).copied())
+            .collect()
+    }
+
     /// The nodes that running these ones runs.
     pub(crate) fn reached(&self, roots: impl Iterator<Item = &'a str>) -> Vec<Place<'a>> {
         let mut seen = HashSet::new();
@@ -214,14 +228,14 @@ fn pass_on<'a>(
     Some(())
 }
 
-fn name_of(function: &FunctionDef) -> &str {
+pub(crate) fn name_of(function: &FunctionDef) -> &str {
     function
         .signature
         .as_ref()
         .map_or("", |it| it.name.as_str())
 }
 
-fn within(function: &FunctionDef) -> impl Iterator<Item = Place<'_>> {
+pub(crate) fn within(function: &FunctionDef) -> impl Iterator<Item = Place<'_>> {
     function.node_def.iter().map(move |node| Place {
         function: Some(function),
         node,

@@ -318,3 +318,32 @@ fn a_name_within_a_function_is_not_that_of_a_node_outside() {
     };
     assert!(check(&graph, &loading));
 }
+
+/// Functions of which each calls the one before it, so many times.
+fn chain(length: usize, times: usize) -> GraphDef {
+    let mut graph = graph(vec![node("y", "PartitionedCall", &[])], Vec::new());
+    let library = graph.library.as_mut().unwrap();
+    for number in 0..length {
+        let mut next = FunctionDef::default();
+        next.signature.get_or_insert_default().name = format!("f{number}");
+        let before = format!("f{}", number.wrapping_sub(1));
+        next.node_def = vec![node("n", &before, &[]); times];
+        library.function.push(next);
+    }
+    graph
+}
+
+#[test]
+fn functions_without_end_are_refused() {
+    assert!(survey(&chain(50, 1)).is_ok());
+    for length in [80, 300, 100_000] {
+        let error = survey(&chain(length, 1)).unwrap_err();
+        assert!(error.text.contains("without end"), "{error}");
+    }
+    assert!(survey(&chain(15, 2)).is_ok());
+    let error = survey(&chain(40, 2)).unwrap_err();
+    assert!(error.text.contains("operations"), "{error}");
+    let own = call("c", "PartitionedCall", "a");
+    let error = survey(&graph(vec![call("y", "PartitionedCall", "x")], vec![own])).unwrap_err();
+    assert!(error.text.contains("without end"), "{error}");
+}
