@@ -24,6 +24,7 @@ sys.path[:0] = [str(ROOT / "benches"), str(ROOT / "build_backend")]
 import native  # noqa: E402 (found by the line above)
 from suite import (  # noqa: E402
     backends,
+    clients,
     commands,
     dags,
     models,
@@ -49,6 +50,7 @@ GROUPS = {
     "python": python_engine.python,
     "tf": tf_models.tf,
     "backends": backends.backends,
+    "clients": clients.clients,
 }
 
 

@@ -91,5 +91,5 @@ def of(error: Exception, command: str) -> Exception:
 
 def wire_text(error: Exception) -> str:
     """The text of an error reply as the server has sent it: redis-py takes the code away."""
-    code = getattr(error, "status_code", None)  # from redis-py 7 on
+    code = getattr(error, "status_code", None)
     return f"{code} {error}" if code else str(error)
