@@ -1,0 +1,49 @@
+"""Damaged files: what LiteRT itself survives, the server survives. LiteRT 2.2.0 does not verify."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.metadata
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import redis
+
+DATA = Path(__file__).resolve().parents[2] / "crates" / "backend-tflite" / "tests" / "data"
+# Bytes that are replaced: where, and by what. Each led LiteRT out of the file.
+DAMAGE = {
+    "mlp": {834: 8},
+    "shape_of_where": dict.fromkeys(range(312, 316), 0xFF),
+}
+# Loads a file without our code.
+PROGRAM = """
+import sys
+from ai_edge_litert.compiled_model import CompiledModel
+
+try:
+    CompiledModel.from_buffer(open(sys.argv[1], "rb").read())
+except Exception as error:
+    sys.exit(f"refused: {error}")
+"""
+
+
+@pytest.mark.parametrize("name", DAMAGE)
+def test_a_damaged_file(make_server, tmp_path, name):
+    blob = bytearray((DATA / f"{name}.tflite").read_bytes())
+    for place, byte in DAMAGE[name].items():
+        blob[place] = byte
+    path = tmp_path / "damaged.tflite"
+    path.write_bytes(blob)
+    command = [sys.executable, "-c", PROGRAM, path]
+    alone = subprocess.run(command, capture_output=True, timeout=120, check=False)
+    if importlib.metadata.version("ai-edge-litert").startswith("2.2."):
+        # docs/tflite.md says so.
+        assert alone.returncode < 0, alone.stderr
+        return
+    assert alone.returncode >= 0, alone.stderr
+    client = make_server().client()
+    with contextlib.suppress(redis.ResponseError):
+        client.execute_command("AI.MODELSTORE", "m", "TFLITE", "CPU", "BLOB", bytes(blob))
+    assert client.ping()
