@@ -86,6 +86,7 @@ class Client(Dags[Coroutine[Any, Any, Outputs]]):
             server = kind.from_url(server, **options)
         elif options or cluster:
             raise InputError("options are for a URL: the client of redis-py has its own")
+        sending.check_client(server, awaited=True)
         self.redis: Any = server
         """The client of redis-py, for every other command."""
         self._cluster = isinstance(server, redis.asyncio.RedisCluster)
@@ -115,11 +116,27 @@ class Client(Dags[Coroutine[Any, Any, Outputs]]):
     backends_path = _method(server.backends_path)
 
     def pipeline(self, *, transaction: bool = False) -> Pipeline:
-        """Commands that are sent together, as `redisai_rs.Client.pipeline`."""
+        """Commands that are sent together, as `redisai_rs.Client.pipeline`.
+
+        Examples
+        --------
+        >>> async def main():
+        ...     async with redisai_rs.aio.Client(url) as client:
+        ...         return await client.pipeline().tensor_set("x", [1]).tensor_get("x").execute()
+        >>> asyncio.run(main())
+        [None, array([1])]
+        """
         return Pipeline(self, transaction)
 
     async def aclose(self) -> None:
-        """Closes the connections, if the client was made of a URL."""
+        """Closes the connections, if the client was made of a URL; `async with` does so at its end.
+
+        Examples
+        --------
+        >>> async def main():
+        ...     await redisai_rs.aio.Client(url).aclose()
+        >>> asyncio.run(main())
+        """
         if self._owned:
             await self.redis.aclose()
 
@@ -209,6 +226,12 @@ class Pipeline(Queue["Pipeline"]):
     """Commands that go to the server together; made by `Client.pipeline`.
 
     Each method adds a command and gives the pipeline; only `execute` is awaited.
+
+    Examples
+    --------
+    >>> client = redisai_rs.aio.Client(url)
+    >>> client.pipeline().tensor_set("x", [1]).tensor_get("x")
+    <redisai_rs.Pipeline of 2 commands>
     """
 
     def __init__(self, client: Client, transaction: bool):
@@ -216,7 +239,16 @@ class Pipeline(Queue["Pipeline"]):
         self._client = client
 
     async def execute(self, *, raise_on_error: bool = True) -> list[Any]:
-        """Sends the commands and gives their results, as `redisai_rs.client.Pipeline.execute`."""
+        """Sends the commands and gives their results, as `redisai_rs.client.Pipeline.execute`.
+
+        Examples
+        --------
+        >>> async def main():
+        ...     async with redisai_rs.aio.Client(url) as client:
+        ...         return await client.pipeline().tensor_get("none").execute(raise_on_error=False)
+        >>> asyncio.run(main())
+        [ReplyError('ERR tensor key is empty or in a different shard')]
+        """
         commands = self._taken()
         chunk = await self._client._chunk_size(*commands)
         pipe = self._filled(self._client.redis, commands, chunk)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import doctest
+import inspect
 import io
 import shutil
 from collections.abc import Iterator
@@ -12,10 +14,12 @@ from typing import Any
 import digits
 import numpy as np
 import pytest
+import redisai_rs
 from documents import transcripts
 from redisai_rs import Client, aio
 from redisai_rs.client import Dag, Pipeline
 from redisai_rs.client.dags import Dags
+from redisai_rs.client.queue import Queue
 from redisai_rs.testing import Server
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "clients.md"
@@ -43,7 +47,8 @@ def names(
     monkeypatch.chdir(tmp_path)
     with Client(server.url) as client:
         client.redis.flushall()
-        yield {"client": client, "url": server.url, "np": np, "source": SOURCE}
+        modules = {"np": np, "rai": redisai_rs, "redisai_rs": redisai_rs, "asyncio": asyncio}
+        yield {"client": client, "url": server.url, "source": SOURCE} | modules
     server.assert_alive()
 
 
@@ -54,22 +59,25 @@ def run(test: doctest.DocTest) -> None:
     assert runner.failures == 0, said.getvalue()
 
 
-def methods(kind: type) -> list[Any]:
-    """The public methods that a class has itself."""
-    found = ((name, thing) for name, thing in vars(kind).items() if not name.startswith("_"))
-    return [pytest.param(thing, id=name) for name, thing in found if callable(thing)]
+CLASSES = [Client, Dags, Dag, Queue, Pipeline, aio.Client, aio.Pipeline]
+# The same functions as those of `Client`, and bases that nobody names.
+COMMANDS = {name for name, _ in inspect.getmembers(Queue, callable)} - {"execute_command"}
 
 
-@pytest.mark.parametrize(
-    "thing",
-    [Client, *methods(Client), *methods(Dags), Dag, Pipeline, Pipeline.execute, aio.Client],
-)
+def documented() -> Iterator[Any]:
+    """What needs an example: public classes, and what they have themselves."""
+    for kind in CLASSES:
+        if kind not in {Dags, Queue}:
+            yield pytest.param(kind, id=f"{kind.__module__}.{kind.__name__}")
+        for name, thing in vars(kind).items():
+            again = name in COMMANDS and kind in {Queue, aio.Client}
+            if callable(thing) and not name.startswith("_") and not again:
+                yield pytest.param(thing, id=f"{kind.__module__}.{kind.__name__}.{name}")
+
+
+@pytest.mark.parametrize("thing", list(documented()))
 def test_examples_of_the_client(names: dict[str, Any], thing: Any) -> None:
-    text = thing.__doc__
-    if thing is Client.close:
-        assert text.startswith("Closes the connections")
-        return
-    test = doctest.DocTestParser().get_doctest(text, names, str(thing), None, 0)
+    test = doctest.DocTestParser().get_doctest(thing.__doc__, names, str(thing), None, 0)
     assert test.examples
     run(test)
 

@@ -87,11 +87,25 @@ class Dag(Generic[R]):
         dtype: str | None = None,
         shape: Sequence[int] | None = None,
     ) -> Dag[R]:
-        """Gives a tensor a name (`AI.TENSORSET`); arguments as those of `Client.tensor_set`."""
+        """Gives a tensor a name (`AI.TENSORSET`); arguments as those of `Client.tensor_set`.
+
+        Examples
+        --------
+        >>> client.dag(routing="t").tensor("x", [1, 2], dtype="INT8").get("x").run()
+        {'x': array([1, 2], dtype=int8)}
+        """
         return self._add("AI.TENSORSET", word(name), *values.words_of(value, dtype, shape))
 
     def model(self, key: Key, inputs: Sequence[Key], outputs: Sequence[Key]) -> Dag[R]:
-        """Runs a model (`AI.MODELEXECUTE`)."""
+        """Runs a model (`AI.MODELEXECUTE`).
+
+        Examples
+        --------
+        >>> client.model_store("m", "digits.onnx")
+        >>> dag = client.dag(routing="m").tensor("x", dtype="FLOAT", shape=(1, 64))
+        >>> dag.model("m", ["x"], ["digit", "p"]).get("digit").run()["digit"].shape
+        (1,)
+        """
         return self._add(self._form.model, word(key), *self._lists(inputs, outputs))
 
     def script(
@@ -104,7 +118,15 @@ class Dag(Generic[R]):
         keys: Sequence[Key] = (),
         args: Sequence[Key] = (),
     ) -> Dag[R]:
-        """Runs a function of a script (`AI.SCRIPTEXECUTE`)."""
+        """Runs a function of a script (`AI.SCRIPTEXECUTE`).
+
+        Examples
+        --------
+        >>> client.script_store("s", source, ["double"])
+        >>> dag = client.dag(routing="s").tensor("x", [1.5, 2])
+        >>> dag.script("s", "double", ["x"], ["y"]).get("y").run()
+        {'y': array([3., 4.])}
+        """
         if self._form.counts:
             rest = sections(inputs, outputs, keys, args)
         elif keys or args:
@@ -117,6 +139,12 @@ class Dag(Generic[R]):
         """Wants a tensor in the result (`AI.TENSORGET`): as it is now, if the name is given again.
 
         `values` is needed for strings that hold a NUL, as for `Client.tensor_get`.
+
+        Examples
+        --------
+        >>> dag = client.dag(routing="t").tensor("x", ["a\\0b"]).get("x", values=True)
+        >>> dag.run()["x"].tolist()
+        [b'a\\x00b']
         """
         self._wanted[len(self._ops)] = text(name)
         return self._add("AI.TENSORGET", word(name), *(["META", "VALUES"] if values else []))
@@ -138,6 +166,11 @@ class Dag(Generic[R]):
         ------
         Error
             That of the first operation, by position, that failed.
+
+        Examples
+        --------
+        >>> client.dag(persist=["x"]).tensor("x", [1]).run(timeout=60)
+        {}
         """
         args = [*self._head, *timeout_words(timeout)]
         for op in self._ops:

@@ -59,7 +59,13 @@ class Queue(Dags[R]):
         return cast(R, self)
 
     def execute_command(self, *args: Argument) -> Self:
-        """Adds any other command; its result is the reply as it comes, in bytes."""
+        """Adds any other command; its result is the reply as it comes, in bytes.
+
+        Examples
+        --------
+        >>> client.pipeline().tensor_set("x", [1]).execute_command("TYPE", "x").execute()
+        [None, b'AI_TENSOR']
+        """
         return self._add(Command(args, _raised))
 
     def __repr__(self) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -9,6 +10,7 @@ import redis
 from redis.client import NEVER_DECODE
 
 from redisai_rs.client.command import Command, Reply, Where
+from redisai_rs.exceptions import InputError
 
 # The cluster has another shape now: redis-py knows what to do.
 MOVED = (redis.exceptions.MovedError, redis.exceptions.AskError)
@@ -19,6 +21,16 @@ IN_BYTES = {NEVER_DECODE: True}
 DEFAULT_CHUNK = 511 << 20
 # How much is sent between two calls of a progress callback.
 PIECE = 1 << 20
+
+
+def check_client(client: Any, *, awaited: bool) -> None:
+    """Raises where a client of redis-py is none, or of the other kind."""
+    execute = getattr(client, "execute_command", None)
+    if execute is None:
+        raise InputError(f"{type(client).__name__} is no client of redis-py, and no URL")
+    if inspect.iscoroutinefunction(execute) != awaited:
+        what = "that waits: use redisai_rs" if awaited else "for asyncio: use redisai_rs.aio"
+        raise InputError(f"{type(client).__name__} is a client {what}.Client")
 
 
 def options_of(command: Command[Any], cluster: Any) -> dict[str, Any]:

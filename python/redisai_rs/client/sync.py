@@ -72,6 +72,7 @@ class Client(Dags[Outputs]):
             server = kind.from_url(server, **options)
         elif options or cluster:
             raise InputError("options are for a URL: the client of redis-py has its own")
+        sending.check_client(server, awaited=False)
         self.redis: Any = server
         """The client of redis-py, for every other command."""
         self._cluster = isinstance(server, redis.RedisCluster)
@@ -117,7 +118,12 @@ class Client(Dags[Outputs]):
         return Pipeline(self, transaction)
 
     def close(self) -> None:
-        """Closes the connections, if the client was made of a URL."""
+        """Closes the connections, if the client was made of a URL; `with` does so at its end.
+
+        Examples
+        --------
+        >>> rai.Client(url).close()
+        """
         if self._owned:
             self.redis.close()
 
