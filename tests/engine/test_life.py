@@ -90,6 +90,12 @@ def test_a_forked_child_is_refused_and_the_parent_goes_on(process):
                 lambda: engine.load(sys.argv[1]),
                 lambda: rai.Engine(),
                 slow.stats,
+                slow.reset_stats,
+                slow.unload,
+                engine.queues,
+                lambda: engine.forget("n"),
+                lambda: engine.script("", []),
+                engine.dag().tensor("x", x).run,
                 engine.close,
             ):
                 try:
@@ -106,7 +112,7 @@ def test_a_forked_child_is_refused_and_the_parent_goes_on(process):
         print(pending.result(60).tolist())
         """
     )
-    assert said == "refused\n" * 6 + "[20000.0, 20000.0]\n"
+    assert said == "refused\n" * 12 + "[20000.0, 20000.0]\n"
 
 
 def test_a_spawned_child_has_an_engine_of_its_own(process):
