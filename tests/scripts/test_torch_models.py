@@ -53,6 +53,13 @@ class Counts(pytorch.nn.Module):
         return x + self.count
 
 
+class Endless(pytorch.nn.Module):
+    def forward(self, x: pytorch.Tensor) -> pytorch.Tensor:
+        while bool(x.sum() > 0):
+            x = x + 1
+        return x
+
+
 def saved(module: pytorch.nn.Module) -> bytes:
     buffer = io.BytesIO()
     with warnings.catch_warnings():
@@ -97,6 +104,14 @@ def test_a_model_of_each_backend(models: Torch, key: str, expected: list[float])
 def test_models_one_after_the_other(models: Torch) -> None:
     assert models.run("chain", keys=["o", "p", "o"], inputs=["x"]) == b"OK"
     assert floats(models) == [24, 28, 32]
+
+
+def test_a_model_ends_with_its_scripts_time(models: Torch) -> None:
+    models.client.execute_command("AI.MODELSTORE", "e", "TORCH", "CPU", "BLOB", saved(Endless()))
+    for _ in range(2):
+        assert models.run("f", 1, keys=["e"], inputs=["x"], options=["TIMEOUT", 100]) == b"TIMEDOUT"
+        # The worker is free again.
+        assert models.run("f", 1, keys=["p"], inputs=["x"], options=["TIMEOUT", 10_000]) == b"OK"
 
 
 def test_what_a_model_gives_is_the_scripts_own(models: Torch) -> None:

@@ -47,6 +47,11 @@ pub(crate) fn attempt(shared: &Shared, slot: &Slot, what: Attempt<'_>) -> Attemp
     let begun = shared.clock.now();
     let limit = shared.config.run_limit(what.model.def().backend());
     let until = limit.map_or(NEVER, |limit| begun.saturating_add(limit));
+    // A job's deadline is watched with the job; that of a run on a caller's own thread only here.
+    let until = match what.deadline {
+        deadline if deadline != 0 && what.jobs.is_empty() => until.min(deadline),
+        _ => until,
+    };
     slot.begin(
         what.run,
         what.jobs,

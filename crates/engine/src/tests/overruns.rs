@@ -51,6 +51,24 @@ fn the_limit_holds_on_a_callers_thread() {
     });
 }
 
+/// A script's model, of which no job knows: without this its worker would be at it for ever.
+#[test]
+fn a_deadline_holds_on_a_callers_thread() {
+    let rig = Rig::new();
+    let model = rig.engine.model(def(BackendKind::Torch, "hold", "CPU"));
+    std::thread::scope(|scope| {
+        let mut asked = request(&model);
+        asked.timeout = Some(std::time::Duration::from_millis(200));
+        let caller = scope.spawn(|| rig.engine.run_here(asked));
+        let (run, _, _) = rig.backends.wait_started(1)[0].clone();
+        rig.pass(199);
+        assert!(!rig.backends.any_cancelled());
+        rig.pass(1);
+        rig.backends.wait_cancelled(run);
+        assert_eq!(caller.join().unwrap().unwrap_err().text, "stopped");
+    });
+}
+
 #[test]
 fn a_stuck_worker_is_replaced_and_its_result_dropped() {
     let rig = Rig::new();

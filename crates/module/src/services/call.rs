@@ -30,7 +30,7 @@ pub(super) fn step(
     let writes = caller.writes() && ctx.flags().primary();
     // Servers with a script mode refuse by themselves what would end or hang them, and writes.
     if !features().call_modes {
-        if ctx.command_is(name, "noscript") {
+        if http(name) || ctx.command_is(name, "noscript") {
             return Step::Done(Ok(refused(name, "is not allowed on script mode")));
         }
         if !writes && ctx.command_is(name, "write") {
@@ -45,6 +45,11 @@ pub(super) fn step(
         log_unprotected();
     }
     Step::Done(Ok(ctx.call(argv, user.as_ref(), writes)))
+}
+
+/// What 6.2 has against requests of browsers: it ends its client, which a script's calls do not survive.
+fn http(name: &[u8]) -> bool {
+    name.eq_ignore_ascii_case(b"post") || name.eq_ignore_ascii_case(b"host:")
 }
 
 fn refused(name: &[u8], why: &str) -> Vec<u8> {
