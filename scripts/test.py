@@ -79,6 +79,9 @@ def lint() -> int:
     """Runs the linters; the number means nothing."""
     run(["cargo", "fmt", "--all", "--check"])
     run(["cargo", "clippy", "--workspace", "--all-targets", "--", "-D", "warnings"])
+    # As in `make docs`; the site is built by a test.
+    document = ["cargo", "doc", "--workspace", "--no-deps", "--document-private-items", "--quiet"]
+    run(document, {"RUSTDOCFLAGS": "-D warnings"})
     run([str(BIN / "ruff"), "check", "--quiet", "."])
     run([str(BIN / "ruff"), "format", "--quiet", "--check", "."])
     run([str(BIN / "mypy")])

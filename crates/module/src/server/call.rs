@@ -97,7 +97,7 @@ impl Ctx<'_> {
     }
 }
 
-/// A user of the server, by its name at this moment. Where [`features`] say that there are users.
+/// A user of the server, by its name at this moment. Where [`features()`] say that there are users.
 pub(crate) struct User(NonNull<raw::RedisModuleUser>);
 
 impl User {
