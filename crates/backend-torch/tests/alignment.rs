@@ -3,9 +3,9 @@
 mod common;
 
 use redisai_core::{BackendKind, DType, Shape, Tensor};
+use redisai_testkit::OffsetBytes;
 use redisai_testkit::conformance::{Model, load};
 use redisai_testkit::door;
-use redisai_testkit::OffsetBytes;
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};

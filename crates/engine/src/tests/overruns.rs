@@ -58,7 +58,7 @@ fn a_deadline_holds_on_a_callers_thread() {
     let model = rig.engine.model(def(BackendKind::Torch, "hold", "CPU"));
     std::thread::scope(|scope| {
         let mut asked = request(&model);
-        asked.timeout = Some(std::time::Duration::from_millis(200));
+        asked.timeout = Some(Duration::from_millis(200));
         let caller = scope.spawn(|| rig.engine.run_here(asked));
         let (run, _, _) = rig.backends.wait_started(1)[0].clone();
         rig.pass(199);
