@@ -246,14 +246,3 @@ def test_progress_is_told_while_a_model_is_sent(client: Any) -> None:
     assert len(seen) >= 5
     assert seen[-1] == (len(blob), len(blob))
     assert seen == sorted(set(seen))
-
-
-def test_a_callback_that_raises_ends_the_store(client: Any) -> None:
-    def refuse(sent: int, total: int) -> None:
-        assert sent < total
-        raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        client.model_store("m", b"\x08" + bytes(3 << 20), progress=refuse)
-    assert client.redis.exists("m") == 0
-    client.model_store("m", DIGITS)

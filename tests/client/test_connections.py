@@ -120,9 +120,23 @@ def test_a_connection_that_was_closed_is_made_anew(client: Any, server: Server) 
     assert client.model_get("m").blob == DIGITS.read_bytes()
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_callback_that_raises_ends_the_store(server: Server, kind: str) -> None:
+    def refuse(sent: int, total: int) -> None:
+        assert sent < total
+        raise KeyboardInterrupt
+
+    # Without retries nothing mends a connection with half a command.
+    for client in a_client(server, kind, retry=None):
+        with pytest.raises(KeyboardInterrupt):
+            client.model_store("half", b"\x08" + bytes(3 << 20), progress=refuse)
+        client.model_store("whole", DIGITS)
+        assert client.redis.exists("half") == 0
+
+
 def test_a_store_that_is_cancelled_leaves_no_half_of_it(server: Server) -> None:
     async def main() -> None:
-        async with aio.Client(server.url, max_connections=1) as client:
+        async with aio.Client(server.url, max_connections=1, retry=None) as client:
             store: asyncio.Task[None]
 
             def cancel(sent: int, total: int) -> None:
@@ -204,6 +218,7 @@ def test_one_connection_is_enough(server: Server) -> None:
 
 def test_decoded_replies(server: Server) -> None:
     with Client(server.url, decode_responses=True) as client:
+        client.redis.flushall()
         client.model_store("m", DIGITS, tag="v1")
         assert client.model_get("m").blob == DIGITS.read_bytes()
         assert client.model_scan() == [("m", "v1")]
