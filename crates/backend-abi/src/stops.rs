@@ -27,10 +27,15 @@ impl Stops {
         }
     }
 
+    /// Begins a run with a flag of its own.
+    pub fn start(&self, id: u64) -> Stoppable<'_> {
+        self.begin(id, &Arc::default())
+    }
+
     /// Sets the flag of the run of this number; a number that is not running is ignored.
     pub fn cancel(&self, id: u64) {
         for (_, flag) in self.shard(id).iter().filter(|run| run.0 == id) {
-            flag.store(true, Ordering::Relaxed);
+            flag.store(true, Ordering::Release);
         }
     }
 
@@ -52,7 +57,12 @@ pub struct Stoppable<'a> {
 impl Stoppable<'_> {
     /// Whether the run was cancelled.
     pub fn stopped(&self) -> bool {
-        self.flag.load(Ordering::Relaxed)
+        self.flag.load(Ordering::Acquire)
+    }
+
+    /// The flag as a byte, 0 or 1, which another thread may set; valid until this is dropped.
+    pub fn flag(&self) -> *const u8 {
+        self.flag.as_ptr().cast_const().cast()
     }
 }
 

@@ -135,7 +135,7 @@ impl Recipe {
                 return Err(graph::no_input(name));
             }
         }
-        let session = Session::of_graph(environment, graph, &self.device, &survey)?;
+        let session = Session::of_graph(environment, graph, &self.device, survey)?;
         self.finish(session, names, names, survey)
     }
 
@@ -146,7 +146,7 @@ impl Recipe {
             self.environment,
             unpacked.root(),
             &self.device,
-            &plan.survey,
+            plan.survey,
         )?;
         self.finish(session, &plan.names, &plan.tensors, plan.survey)
     }

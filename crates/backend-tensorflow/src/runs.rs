@@ -2,7 +2,6 @@
 
 use crate::session::Session;
 use redisai_backend_abi::{Stoppable, Stops};
-use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// Runs that are going on.
@@ -23,7 +22,7 @@ impl Runs {
             runs: self,
             id,
             timed,
-            stoppable: self.stops.begin(id, &Arc::new(AtomicBool::new(false))),
+            stoppable: self.stops.start(id),
         }
     }
 

@@ -34,7 +34,7 @@ impl Session {
         environment: &'static Environment,
         graph: Graph,
         device: &Device,
-        survey: &Survey,
+        survey: Survey,
     ) -> Result<Self, BackendError> {
         let api = environment.api;
         let options = options(environment, device, survey)?;
@@ -50,7 +50,7 @@ impl Session {
         environment: &'static Environment,
         folder: &Path,
         device: &Device,
-        survey: &Survey,
+        survey: Survey,
     ) -> Result<Self, BackendError> {
         let api = environment.api;
         let graph = crate::graph::new(environment)?;
@@ -149,7 +149,7 @@ impl Drop for Session {
 fn options(
     environment: &'static Environment,
     device: &Device,
-    survey: &Survey,
+    survey: Survey,
 ) -> Result<SessionOptions, BackendError> {
     let api = environment.api;
     let mut config = config(environment, device)?;
@@ -171,7 +171,7 @@ fn options(
 }
 
 /// How TensorFlow may rewrite a graph.
-fn rewriting(survey: &Survey) -> GraphOptions {
+fn rewriting(survey: Survey) -> GraphOptions {
     const NO_FOLDING: i32 = -1;
     const OFF: i32 = 2;
     // It is at their conditions that loops see that they were cancelled, and TensorFlow would fold one
