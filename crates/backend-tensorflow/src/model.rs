@@ -142,12 +142,8 @@ impl Recipe {
     fn build_saved(&self, form: Form, bytes: &[u8]) -> Result<(Built, Told), BackendError> {
         let unpacked = Unpacked::of(form, bytes)?;
         let plan = saved::plan(&unpacked.graph()?, self.names.clone())?;
-        let session = Session::of_folder(
-            self.environment,
-            unpacked.root(),
-            &self.device,
-            plan.survey,
-        )?;
+        let session =
+            Session::of_folder(self.environment, unpacked.root(), &self.device, plan.survey)?;
         self.finish(session, &plan.names, &plan.tensors, plan.survey)
     }
 
