@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import redis
 from holding import info
+from onnx import TensorProto
 from onnx_models import model as onnx_model
 from onnx_models import node, value
 from scripts.conftest import Torch
@@ -112,6 +113,24 @@ def test_a_model_ends_with_its_scripts_time(models: Torch) -> None:
         assert models.run("f", 1, keys=["e"], inputs=["x"], options=["TIMEOUT", 100]) == b"TIMEDOUT"
         # The worker is free again.
         assert models.run("f", 1, keys=["p"], inputs=["x"], options=["TIMEOUT", 10_000]) == b"OK"
+
+
+def test_an_output_that_torch_has_no_type_for_leaves_nothing_behind(models: Torch) -> None:
+    nodes = [node("Add", "x x", "y"), node("Slice", "x a b", "z"), node("Cast", "z", "s", to=8)]
+    bounds = [value("a", TensorProto.INT64, (2,)), value("b", TensorProto.INT64, (2,))]
+    outputs = [value("y"), value("s", TensorProto.STRING)]
+    blob = onnx_model(nodes, [value("x"), *bounds], outputs)
+    say = models.client.execute_command
+    say("AI.MODELSTORE", "s", "ONNX", "CPU", "BLOB", blob)
+    say("AI.TENSORSET", "large", "FLOAT", 1_000_000, 3)
+    for key, number in (("a", 0), ("b", 1)):
+        say("AI.TENSORSET", key, "INT64", 2, "VALUES", number, number)
+    before = models.server.rss()
+    for _ in range(40):
+        with pytest.raises(redis.ResponseError, match="Unsupported code"):
+            models.run("f", 2, keys=["s"], inputs=["large", "a", "b"])
+    # Each run's first output has 12 MB.
+    assert models.server.rss() - before < 150_000_000
 
 
 def test_what_a_model_gives_is_the_scripts_own(models: Torch) -> None:

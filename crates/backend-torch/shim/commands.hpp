@@ -154,11 +154,16 @@ inline void model_execute(jit::Stack &stack) {
   const int code = host->run_model(context.call_context, {key.data(), key.size()}, inputs.data(),
                                    inputs.size(), outputs.data(), outputs.size(), &error);
   const std::string text = take_text(error);
+  // All are taken over before anything can fail.
+  std::vector<at::Tensor> taken(code == RTS_OK ? outputs.size() : 0);
+  for (size_t i = 0; i < taken.size(); i++) {
+    if (outputs[i].handle != nullptr) taken[i] = from_model(outputs[i]);
+  }
   check_stop_now();
   TORCH_CHECK(code == RTS_OK, text);
   c10::List<at::Tensor> results;
-  for (const auto &output : outputs) {
-    results.push_back(output.handle == nullptr ? at::Tensor() : from_model(output).clone());
+  for (const auto &tensor : taken) {
+    results.push_back(tensor.defined() ? tensor.clone() : tensor);
   }
   stack.emplace_back(std::move(results));
 }

@@ -5,6 +5,7 @@ use crate::{log, memory, tensor};
 use redisai_backend_abi::{Host, guard, slice_of};
 use redisai_core::{BackendError, Status, Tensor};
 use std::ffi::{c_int, c_void};
+use std::ptr::null_mut;
 use std::sync::{Arc, OnceLock};
 
 static SERVER: OnceLock<(Host, &'static Table)> = OnceLock::new();
@@ -78,12 +79,13 @@ unsafe extern "C" fn run_model(
         }
     });
     let results = outcome.and_then(|results| {
-        let raws = results.into_iter().map(model_output);
-        raws.collect::<Result<Vec<_>, _>>()
+        let described = results.into_iter().map(described);
+        described.collect::<Result<Vec<_>, _>>()
     });
     match results {
-        Ok(raws) => {
-            for (place, raw) in raws.into_iter().take(n_outputs).enumerate() {
+        Ok(described) => {
+            for (place, (mut raw, tensor)) in described.into_iter().take(n_outputs).enumerate() {
+                raw.handle = tensor.map_or(null_mut(), |it| Box::into_raw(Box::new(it)).cast());
                 // SAFETY: the shim has `n_outputs` places.
                 unsafe { outputs.add(place).write(raw) };
             }
@@ -97,19 +99,19 @@ unsafe extern "C" fn run_model(
     }
 }
 
-/// A model's output for the shim; its handle keeps the tensor.
-fn model_output(tensor: Option<Arc<Tensor>>) -> Result<RawTensor, BackendError> {
-    let Some(tensor) = tensor else {
-        return Ok(RawTensor::NONE);
-    };
-    let mut raw = tensor::input(&tensor)?;
-    raw.handle = Box::into_raw(Box::new(tensor)).cast();
-    Ok(raw)
+/// A model's output for the shim, and what its handle is to keep.
+fn described(
+    tensor: Option<Arc<Tensor>>,
+) -> Result<(RawTensor, Option<Arc<Tensor>>), BackendError> {
+    let raw = tensor
+        .as_deref()
+        .map_or(Ok(RawTensor::NONE), tensor::input)?;
+    Ok((raw, tensor))
 }
 
 unsafe extern "C" fn drop_model_output(handle: *mut c_void) {
     if !handle.is_null() {
-        // SAFETY: the box of `model_output`, given back once. A tensor's drop does not panic.
+        // SAFETY: the box of `run_model`, given back once. A tensor's drop does not panic.
         drop(unsafe { Box::from_raw(handle.cast::<Arc<Tensor>>()) });
     }
 }
