@@ -58,13 +58,21 @@ FRAMEWORKS = {
         ("tensorflow-cpu==2.15.0",),
         "redisai-backend-tensorflow",
         ("tests/backends/test_tensorflow*.py", "tests/backends/test_tf_*.py"),
+        rust=("conformance_native", "conformance_loaded", "in_place"),
     ),
     "tflite": Oldest(
         ("ai-edge-litert==2.2.0",),
         "redisai-backend-tflite",
         ("tests/backends/test_tflite*.py",),
         # Without `attack`: this LiteRT does not verify files, see docs/tflite.md.
-        rust=("conformance_native", "conformance_loaded", "behaviour", "holes"),
+        rust=(
+            "conformance_native",
+            "conformance_loaded",
+            "behaviour",
+            "cases",
+            "holes",
+            "in_place",
+        ),
     ),
 }
 EVERY = "every"

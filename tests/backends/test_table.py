@@ -296,7 +296,7 @@ def computes(pid: int) -> bool:
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_stopped_at_a_deadline(client, server, backend):
     """A loop without end is stopped: no thread computes any more, and other models run."""
-    assert re.match("between|by", TABLE["Stopped at a deadline"][backend])
+    assert TABLE["Stopped at a deadline"][backend].startswith("between")
     put(client, "x", np.float32([1]))
     if backend == "TORCH":
         names = ("ENTRY_POINTS", 2, "same", "endless")
