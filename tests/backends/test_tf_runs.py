@@ -87,6 +87,17 @@ def test_once_a_run_has_lasted_a_deadline_ends_others_and_leaves_the_session(mak
         assert chained.count() == 4 + 2 * number
 
 
+def test_a_model_that_is_short_again_runs_on_the_worker_s_thread_again(make_server, chain):
+    chained = Chained(make_server(), chain)
+    chained.count()
+    chained.count("middle")
+    for _ in range(64):
+        chained.count()
+    chained.late()
+    # Nothing but the session's end stops a run there.
+    assert chained.count() == 1
+
+
 def test_runs_of_others_go_on_when_one_has_its_session_closed(make_server, chain):
     chained = Chained(make_server(module_args=["THREADS_PER_QUEUE", 2]), chain)
     assert chained.count() == 1

@@ -17,11 +17,13 @@ use redisai_core::{
     BackendError, Buffer, Device, Function, LoadRequest, LoadedModel, Run, RunOutput, Signature,
     Status, ValueInfo,
 };
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// A run of this many nanoseconds is one that may last.
 const LONG: u64 = 10_000_000;
+/// So many runs after it happen where their deadlines end them. A busy machine may hold up a short run.
+const WARY: u32 = 64;
 /// Sessions that a run may see closed by others before it gives up.
 const TRIES: usize = 5;
 
@@ -31,8 +33,8 @@ pub(crate) struct TensorFlowModel {
     runs: Arc<Runs>,
     signature: Signature,
     survey: Survey,
-    /// Whether a run has lasted: then the others run where their deadlines end them.
-    long: AtomicBool,
+    /// How many runs are still to happen where their deadlines end them, since one has lasted.
+    wary: AtomicU32,
     current: Mutex<Arc<Built>>,
 }
 
@@ -79,7 +81,7 @@ impl TensorFlowModel {
             runs,
             signature: told.signature,
             survey: told.survey,
-            long: AtomicBool::new(false),
+            wary: AtomicU32::new(0),
             current: Mutex::new(Arc::new(built)),
         })
     }
@@ -93,8 +95,19 @@ impl TensorFlowModel {
         Ok(Arc::clone(&current))
     }
 
+    fn learn(&self, lasted: bool) {
+        if lasted {
+            self.wary.store(WARY, Ordering::Relaxed);
+            return;
+        }
+        let less = |left: u32| left.checked_sub(1);
+        let order = Ordering::Relaxed;
+        // An error says that there was none left.
+        let _ = self.wary.fetch_update(order, order, less);
+    }
+
     fn place(&self, deadline: u64) -> Place {
-        if self.survey.loops || self.long.load(Ordering::Relaxed) {
+        if self.survey.loops || self.wary.load(Ordering::Relaxed) > 0 {
             Place::Pool(deadline)
         } else {
             Place::Here
@@ -216,9 +229,7 @@ impl LoadedModel for TensorFlowModel {
                 &built.fetches,
                 place,
             );
-            if used && now().saturating_sub(start) > LONG {
-                self.long.store(true, Ordering::Relaxed);
-            }
+            self.learn(used && now().saturating_sub(start) > LONG);
             match outcome {
                 Err(_) if running.stopped() => {
                     return Err(BackendError::new(Status::Cancelled, STOPPED));
