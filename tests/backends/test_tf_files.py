@@ -216,7 +216,7 @@ def test_the_graph_that_is_looked_at_is_the_one_that_is_loaded(client, tf, vocab
 
 
 def test_a_graph_in_pieces_is_refused(client, vocabulary, tmp_path):
-    """TensorFlow would load it and not the file that was looked at."""
+    """Whichever of the two files TensorFlow loads, only one is looked at."""
     folder = shutil.copytree(vocabulary, tmp_path / "saved")
     (folder / "saved_model.cpb").write_bytes(b"")
     assert "saved_model.cpb" in refused(client, zipped(folder))
