@@ -71,7 +71,9 @@ def test_stats_is_live_and_takes_a_new_size(terminal, ai_server):
         assert on.wait() == 0
     for number in range(30):
         ai_server.execute("COPY", "digits", f"copy:{number:02}")
-    with terminal("stats", "--interval", "0.05", size=(24, 120)) as on:
+    # A shell may have noted the size that there was once.
+    env = {"LINES": "24", "COLUMNS": "80"}
+    with terminal("stats", "--interval", "0.05", size=(24, 120), env=env) as on:
         on.expect("… 15 more")
         assert "copy:29" not in on.read()
         on.resize(60, 120)

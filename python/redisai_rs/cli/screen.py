@@ -28,6 +28,9 @@ def live(lines: Callable[[], Sequence[str]], interval: float) -> None:
     except curses.error as error:
         name = os.environ.get("TERM", "")
         raise Error(f"no live view on a terminal of type {name!r}: say --once") from error
+    for name in ("LINES", "COLUMNS"):
+        # curses would take them for the size, and not look for a new one.
+        os.environ.pop(name, None)
     curses.wrapper(_loop, lines, interval)
 
 
