@@ -47,7 +47,8 @@ class Oldest:
 FRAMEWORKS = {
     "onnx": Oldest(("onnxruntime==1.20.1",), "redisai-backend-onnx", ("tests/models",)),
     "torch": Oldest(
-        ("torch==2.13.0",),
+        # Scripts run models of ONNX too.
+        ("torch==2.13.0", "onnxruntime"),
         "redisai-backend-torch",
         ("tests/backends/test_torch.py", "tests/backends/test_torch_files.py", "tests/scripts"),
         rust=("conformance_native", "conformance_loaded", "behaviour", "scripts", "packages"),
