@@ -38,11 +38,12 @@ def test_a_damaged_file(make_server, tmp_path, name):
     path.write_bytes(blob)
     command = [sys.executable, "-c", PROGRAM, path]
     alone = subprocess.run(command, capture_output=True, timeout=120, check=False)
-    if importlib.metadata.version("ai-edge-litert").startswith("2.2."):
-        # docs/tflite.md says so.
-        assert alone.returncode < 0, alone.stderr
+    if alone.returncode < 0:
+        # docs/tflite.md says so. It depends on what lies behind the file, so it may also not happen.
+        assert importlib.metadata.version("ai-edge-litert").startswith("2.2."), alone.stderr
         return
-    assert alone.returncode >= 0, alone.stderr
+    if importlib.metadata.version("ai-edge-litert").startswith("2.2."):
+        pytest.skip("LiteRT 2.2 does not verify files: what this one does is not defined")
     client = make_server().client()
     with contextlib.suppress(redis.ResponseError):
         client.execute_command("AI.MODELSTORE", "m", "TFLITE", "CPU", "BLOB", bytes(blob))
