@@ -39,7 +39,7 @@ def test_a_damaged_file(make_server, tmp_path, name):
     command = [sys.executable, "-c", PROGRAM, path]
     alone = subprocess.run(command, capture_output=True, timeout=120, check=False)
     if alone.returncode < 0:
-        # docs/tflite.md says so. It depends on what lies behind the file, so it may also not happen.
+        # docs/tflite.md says so. It depends on what lies behind the file, so it may not happen.
         assert importlib.metadata.version("ai-edge-litert").startswith("2.2."), alone.stderr
         return
     if importlib.metadata.version("ai-edge-litert").startswith("2.2."):
