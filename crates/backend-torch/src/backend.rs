@@ -1,9 +1,9 @@
 //! The backend: what the engine sees of PyTorch.
 
 use crate::model::TorchModel;
-use crate::runs::Runs;
 use crate::script::TorchScript;
 use crate::torch::Torch;
+use redisai_backend_abi::Stops;
 use redisai_backend_abi::{Host, InitOptions, Settings};
 use redisai_core::{
     Backend, BackendError, BackendInfo, BackendKind, Capabilities, DType, LoadKind, LoadRequest,
@@ -17,7 +17,7 @@ const ALIGN: u32 = 16;
 /// PyTorch as a backend.
 pub struct TorchBackend {
     torch: &'static Torch,
-    runs: Arc<Runs>,
+    runs: Arc<Stops>,
     info: BackendInfo,
 }
 

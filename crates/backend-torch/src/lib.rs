@@ -25,7 +25,6 @@ mod log;
 mod memory;
 mod model;
 mod package;
-mod runs;
 mod script;
 mod session;
 mod shim;

@@ -3,11 +3,11 @@
 use crate::archive::{self, Format};
 use crate::error::{NATIVE, bad_input, bad_model};
 use crate::package::Package;
-use crate::runs::Runs;
 use crate::session::{Call, Function, Kind, Session};
 use crate::sys::{self, Bytes, RawArgument};
 use crate::torch::Torch;
 use crate::{device, signature};
+use redisai_backend_abi::Stops;
 use redisai_core::{BackendError, LoadRequest, LoadedModel, Run, RunOutput, Signature};
 use smallvec::SmallVec;
 use std::ffi::{CString, c_int};
@@ -28,7 +28,7 @@ impl TorchModel {
     /// Builds a session.
     pub(crate) fn load(
         torch: &'static Torch,
-        runs: Arc<Runs>,
+        runs: Arc<Stops>,
         request: &LoadRequest<'_>,
     ) -> Result<Self, BackendError> {
         let cuda = device::number(torch, request.device)?;
@@ -51,7 +51,7 @@ impl TorchModel {
     /// Builds a session of machine code.
     fn load_package(
         torch: &'static Torch,
-        runs: Arc<Runs>,
+        runs: Arc<Stops>,
         bytes: &[u8],
         cuda: c_int,
     ) -> Result<Self, BackendError> {

@@ -3,12 +3,12 @@
 use crate::archive;
 use crate::device;
 use crate::error::{bad_input, bad_model};
-use crate::runs::Runs;
 use crate::session::{Call, Function, Kind, Session};
 use crate::signature;
 use crate::sys::{self, Bounds, Bytes, RawArgument};
 use crate::torch::Torch;
 use redisai_backend_abi::RaiBytes;
+use redisai_backend_abi::Stops;
 use redisai_core::{BackendError, LoadRequest, LoadedModel, Run, RunOutput, Signature};
 use smallvec::SmallVec;
 use std::borrow::Cow;
@@ -38,7 +38,7 @@ impl TorchScript {
     /// Builds a session.
     pub(crate) fn compile(
         torch: &'static Torch,
-        runs: Arc<Runs>,
+        runs: Arc<Stops>,
         request: &LoadRequest<'_>,
     ) -> Result<Self, BackendError> {
         let cuda = device::number(torch, request.device)?;

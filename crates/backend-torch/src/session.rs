@@ -1,10 +1,10 @@
 //! What a model and a script have in common: functions in torch's memory, and their runs.
 
 use crate::error::{Doing, FILES, FORBIDDEN, STOPPED, bad_model};
-use crate::runs::Runs;
 use crate::sys::{self, RawArgument, RawDescription, RawModel, RawRun, RawTensor, Text};
 use crate::torch::{Torch, check};
 use crate::{error, log, stack, tensor};
+use redisai_backend_abi::Stops;
 use redisai_backend_abi::{RaiBytes, now, slice_of, tally};
 use redisai_core::{BackendError, Run, RunOutput, Status, Tensor};
 use smallvec::SmallVec;
@@ -41,7 +41,7 @@ pub(crate) struct Function {
 /// Functions that torch has loaded or compiled.
 pub(crate) struct Session {
     torch: &'static Torch,
-    runs: Arc<Runs>,
+    runs: Arc<Stops>,
     raw: NonNull<RawModel>,
     pub(crate) functions: Vec<Function>,
     pub(crate) control_flow: bool,
@@ -69,7 +69,7 @@ impl Session {
     /// A session of what `make` loads or compiles, on a deep stack.
     pub(crate) fn new(
         torch: &'static Torch,
-        runs: Arc<Runs>,
+        runs: Arc<Stops>,
         make: impl FnOnce(*mut *mut RawModel, *mut Text) -> c_int,
     ) -> Result<Self, BackendError> {
         log::begin();
@@ -136,7 +136,7 @@ impl Session {
             .ok_or_else(|| bad_model("ERR no such function"))?;
         let inputs = call.inputs.iter().map(|tensor| tensor::input(tensor));
         let inputs: SmallVec<[RawTensor; 8]> = inputs.collect::<Result<_, _>>()?;
-        let running = self.runs.begin(run.id);
+        let running = self.runs.start(run.id);
         let request = RawRun {
             function: call.function,
             stop: running.flag(),
