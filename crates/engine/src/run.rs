@@ -150,7 +150,14 @@ pub(crate) fn here(shared: &Arc<Shared>, request: &Request) -> Result<RunOutput,
         request.inputs.len(),
         request.outputs,
     )?;
-    let _permit = Permit::wait(model);
+    let Some(_permit) = Permit::wait(model, deadline) else {
+        let result = Err(BackendError::new(
+            Status::Cancelled,
+            "ERR the time was over before it was the model's turn",
+        ));
+        model.stats().record(&result, None);
+        return result;
+    };
     let attempted = attempt_here(shared, request, &session, deadline);
     model
         .stats()

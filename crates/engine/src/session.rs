@@ -64,13 +64,16 @@ impl Permit {
         Self(held.then(|| (Arc::clone(queue), line)))
     }
 
-    /// A permit for the calling thread, which waits for it. Jobs of the model and such threads take
-    /// turns.
-    pub(crate) fn wait(model: &Model) -> Self {
-        Self(model.limited_line().map(|(queue, line)| {
-            queue.gate().enter(line);
-            (Arc::clone(queue), line)
-        }))
+    /// A permit for the calling thread, which waits for it until `deadline` (0: none). Jobs of the
+    /// model and such threads take turns.
+    pub(crate) fn wait(model: &Model, deadline: u64) -> Option<Self> {
+        match model.limited_line() {
+            None => Some(Self(None)),
+            Some((queue, line)) => {
+                let entered = queue.gate().enter(line, deadline);
+                entered.then(|| Self(Some((Arc::clone(queue), line))))
+            }
+        }
     }
 
     /// A permit for the calling thread, if there is one at once.

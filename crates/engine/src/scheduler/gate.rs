@@ -154,6 +154,7 @@ impl<T: Waiting> Gate<T> {
         inner.woken = inner.sleeping;
         drop(inner);
         self.arrived.notify_all();
+        self.granted.notify_all();
     }
 
     /// A run of a line has ended.
@@ -173,19 +174,32 @@ impl<T: Waiting> Gate<T> {
         lock(&self.inner).queue.enter(line, false)
     }
 
-    /// A permit to run the line's model on the calling thread, which waits for it.
-    pub(crate) fn enter(&self, line: LineId) {
+    /// A permit to run the line's model on the calling thread, which waits for it until `deadline`
+    /// (0: none). Whether it got one.
+    pub(crate) fn enter(&self, line: LineId, deadline: u64) -> bool {
         let mut inner = lock(&self.inner);
         if inner.queue.enter(line, true) {
-            return;
+            return true;
         }
         loop {
             let worker_free = inner.worker_free();
             inner.queue.grant(worker_free);
             if inner.queue.collect(line) {
-                return;
+                return true;
             }
-            inner = wait(&self.granted, inner);
+            let left = match deadline {
+                0 => NEVER,
+                deadline => deadline.saturating_sub(self.clock.now()),
+            };
+            if left == 0 {
+                inner.queue.give_up(line);
+                return false;
+            }
+            inner = if left == NEVER || self.by_hand.load(Ordering::Relaxed) {
+                wait(&self.granted, inner)
+            } else {
+                wait_for(&self.granted, inner, Duration::from_nanos(left))
+            };
         }
     }
 

@@ -89,6 +89,11 @@ impl Permits {
         granted
     }
 
+    /// A thread that nothing was granted to waits no longer.
+    pub(crate) fn give_up(&mut self) {
+        self.callers -= 1;
+    }
+
     /// Whether a thread waits that nothing was granted to.
     pub(crate) fn wanted(&self) -> bool {
         self.callers > self.granted

@@ -69,6 +69,35 @@ fn a_deadline_holds_on_a_callers_thread() {
     });
 }
 
+/// A thread that waits for its turn of a model gives up at its deadline, and takes no later one.
+#[test]
+fn a_turn_that_does_not_come_before_the_deadline() {
+    let rig = Rig::new();
+    rig.backends.set_most_runs(1);
+    let model = rig.engine.model(def(BackendKind::Torch, "hold", "CPU"));
+    let holds = rig.submit(&model, None);
+    let (run, _, _) = rig.backends.wait_started(1)[0].clone();
+    std::thread::scope(|scope| {
+        let mut asked = request(&model);
+        asked.timeout = Some(Duration::from_millis(200));
+        let caller = scope.spawn(|| rig.engine.run_here(asked));
+        // Whether it waits already or not: it gives up as soon as it is so late.
+        while !caller.is_finished() {
+            rig.pass(100);
+            std::thread::yield_now();
+        }
+        let error = caller.join().unwrap().unwrap_err();
+        assert_eq!(error.status, redisai_core::Status::Cancelled);
+        assert!(error.text.contains("turn"), "{}", error.text);
+    });
+    assert!(holds.is_waiting() && !rig.backends.any_cancelled());
+    rig.backends.release(1);
+    holds.result().unwrap();
+    assert_eq!(rig.backends.wait_started(1)[0].0, run);
+    rig.backends.release(1);
+    rig.engine.run_here(request(&model)).unwrap();
+}
+
 #[test]
 fn a_stuck_worker_is_replaced_and_its_result_dropped() {
     let rig = Rig::new();

@@ -166,7 +166,7 @@ mod loom_tests {
             let caller = {
                 let gate = Arc::clone(&gate);
                 thread::spawn(move || {
-                    gate.enter(line);
+                    assert!(gate.enter(line, 0));
                     gate.leave(line);
                 })
             };

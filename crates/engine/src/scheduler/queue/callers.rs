@@ -40,6 +40,14 @@ impl<T: Waiting> Queue<T> {
         collected
     }
 
+    /// A thread that nothing was granted to waits no longer.
+    pub(crate) fn give_up(&mut self, id: LineId) {
+        if let Some(Some(place)) = self.places.get_mut(id) {
+            place.permits.give_up();
+            self.callers -= 1;
+        }
+    }
+
     /// Gives free permits to threads that wait; whether any got one.
     pub(crate) fn grant(&mut self, worker_free: bool) -> bool {
         if self.callers == 0 {
