@@ -211,7 +211,12 @@ class Described {
   // `l.append(l)`: torch's optimizer makes it a circle of nodes, on which it then runs for ever.
   static bool fills_with_itself(jit::Node *node) {
     if (!any_written(node, is_container)) return false;
+    // `l.extend(l)`, `l += l`, `d.update(d)`: what is in it, not the list itself.
+    const std::string_view name = node->kind().toQualString();
+    const bool spreads =
+        name == "aten::extend" || name == "aten::add_" || name == "aten::update";
     for (size_t i = 1; i < node->inputs().size(); i++) {
+      if (spreads && node->input(i) == node->input(0)) continue;
       if (holds(node->input(i), node->input(0))) return true;
     }
     return false;

@@ -172,6 +172,22 @@ def f(a):
         let error = refused(&source.replace("BODY", body), &[]);
         assert!(error.text.contains("cannot be put into itself"), "{error}");
     }
+    // What is in it may be put into it.
+    let script = compiled(
+        "
+def f(a):
+    l = [a]
+    l.extend(l)
+    l += l
+    d = {1: a}
+    d.update(d)
+    return l
+",
+    );
+    assert_eq!(
+        call(script.as_ref(), "f", &[floats(&[1], &[2.0])], 4).map(|all| all.len()),
+        Ok(4)
+    );
     let script = compiled(
         "
 def f(a):
