@@ -163,7 +163,8 @@ impl Timer {
                 inner.alarm = NEVER;
             }
             let overdue = self.first_slot() <= now;
-            if expired.is_empty() && !overdue {
+            let late_build = shared.loader.first() <= now;
+            if expired.is_empty() && !overdue && !late_build {
                 inner = self.sleep(shared, inner);
                 continue;
             }
@@ -171,6 +172,9 @@ impl Timer {
             self.expire(shared, expired.iter().filter_map(Weak::upgrade));
             if overdue {
                 self.look_at_slots(shared, now);
+            }
+            if late_build {
+                shared.loader.relieve(shared, now);
             }
             inner = lock(&self.inner);
         }
@@ -182,11 +186,13 @@ impl Timer {
             .deadlines
             .first()
             .min(inner.alarm)
-            .min(self.first_slot());
+            .min(self.first_slot())
+            .min(shared.loader.first());
         self.next.store(next, Ordering::SeqCst);
         let now = shared.clock.now();
-        // A run may have begun, or the clock moved, before the store was seen.
-        if self.first_slot() < next || next <= now {
+        // A run or a build may have begun, or the clock moved, before the store was seen.
+        let first = self.first_slot().min(shared.loader.first());
+        if first < next || next <= now {
             self.next.store(0, Ordering::SeqCst);
             return inner;
         }

@@ -76,6 +76,47 @@ fn builds_of_one_model_share_one() {
     assert_eq!(rig.backends.wait_loads(1).len(), 1);
 }
 
+/// A model that loops for ever while it is loaded must not keep all others from being stored.
+#[test]
+fn a_build_without_end_holds_up_no_other() {
+    let rig = Rig::with(Config {
+        max_replaced_workers: 2,
+        ..Config::default()
+    });
+    let long: Vec<_> = (0..3).map(|_| rig.unbuilt("holdload")).collect();
+    let echo = rig.unbuilt("echo");
+    for model in long.iter().chain([&echo]) {
+        rig.engine.build(model, Box::new(|_| ()));
+    }
+    // Each thread has its time; one that came later has all of it.
+    for loads in 1..3 {
+        rig.backends.wait_loads(loads);
+        rig.pass(29_999);
+        assert_eq!(rig.backends.wait_loads(loads).len(), loads);
+        rig.pass(1);
+    }
+    assert_eq!(
+        rig.log(2),
+        [0, 1].map(|thread| format!(
+            "Loader thread {thread} builds one model for very long; others go on without it"
+        ))
+    );
+    // No more than two, and then they wait.
+    rig.backends.wait_loads(3);
+    rig.pass(60_000);
+    assert_eq!(echo.state(), ModelState::Building);
+    rig.backends.release(1);
+    rig.built(&echo).unwrap();
+    rig.backends.release(2);
+    for model in &long {
+        rig.built(model).unwrap();
+    }
+    // The threads that were relieved are gone; those that are left build on.
+    let after = rig.unbuilt("echo");
+    rig.engine.build(&after, Box::new(|_| ()));
+    rig.built(&after).unwrap();
+}
+
 #[test]
 fn a_caller_builds_or_waits_for_the_one_who_does() {
     let rig = Rig::new();
