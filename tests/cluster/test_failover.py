@@ -149,10 +149,13 @@ class Caller(threading.Thread):
 
 
 def get_on(callers, server, before):
-    """Whether each client of a server has had a run since; a broken one is told of at the end."""
-    counts = zip(callers, before, strict=True)
-    here = [(one, count) for one, count in counts if one.server is server]
-    return all(one.replies["OK"] > count or one.failure for one, count in here)
+    """Whether since then each client of a server has had a run, and each of another an error; a
+    broken one is told of at the end."""
+    return all(
+        one.replies[what] > count[what] or one.failure
+        for one, count in zip(callers, before, strict=True)
+        for what in ["OK" if one.server is server else "error"]
+    )
 
 
 def test_under_load(cluster, pair, tag):
@@ -169,11 +172,11 @@ def test_under_load(cluster, pair, tag):
     try:
         for _ in range(2):  # there and back
             primary, replica = roles(cluster)
-            before = [one.replies["OK"] for one in callers]
+            before = [dict(one.replies) for one in callers]
             wait_until_known(cluster.primaries[1], primary)
             fail_over(primary, replica)
             wait_for_end(primary, replica)
-            # The clients of the new primary get on.
+            # The clients of the new primary get on, and those of the old one are told.
             wait_until(lambda r=replica, b=before: get_on(callers, r, b), "runs on the new primary")
     finally:
         for one in callers:

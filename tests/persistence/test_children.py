@@ -19,7 +19,13 @@ LARGE = 64 * MIB
 @pytest.fixture
 def server(start, mock_path):
     """Large values of each kind of memory: what a client sent, and what a run made."""
-    config = {"rdbcompression": "no", "aof-use-rdb-preamble": "no", "appendonly": "yes"}
+    config = {
+        "rdbcompression": "no",
+        "aof-use-rdb-preamble": "no",
+        "appendonly": "yes",
+        # The file grows fast enough for the server to begin a rewrite by itself.
+        "auto-aof-rewrite-percentage": 0,
+    }
     arguments = ["TEST_BACKENDS", "yes", "ONNX", mock_path, "TORCH", mock_path]
     server = start(config=config, module_args=arguments)
     client = server.client()

@@ -36,7 +36,8 @@ class Terminal:
         # A new session's first terminal that it opens is its own: there Ctrl-C goes to it.
         opened = 'tty=$0; exec "$@" < "$tty" 2> "$tty"' + (' > "$tty"' if stdout is None else "")
         self.process = subprocess.Popen(
-            ["sh", "-c", opened, os.ttyname(self.slave), *command],
+            # Tests that a script runs in the background ignore Ctrl-C, and so would their children.
+            ["env", "--default-signal=INT", "sh", "-c", opened, os.ttyname(self.slave), *command],
             env=os.environ | {"TERM": "xterm-256color", "LC_ALL": "C.UTF-8"} | env,
             stdout=stdout,
             start_new_session=True,
