@@ -16,7 +16,6 @@ from redisai_rs.client.command import Command, Reply
 from redisai_rs.client.dags import Dags, Outputs
 from redisai_rs.client.methods import like
 from redisai_rs.client.queue import Queue, results
-from redisai_rs.exceptions import InputError
 
 import redis.asyncio  # isort: skip (the package above says so where it is missing)
 
@@ -77,19 +76,11 @@ class Client(Dags[Coroutine[Any, Any, Outputs]]):
         **options: Any,
     ):
         self._owned = isinstance(server, str)
-        if isinstance(server, str):
-            if not cluster:
-                # A connection that the server has closed meanwhile: without this it would be an
-                # error, since redis-py's own default does not hold for a URL.
-                options.setdefault("retry", redis.asyncio.retry.Retry(redis.backoff.NoBackoff(), 1))
-            kind: Any = redis.asyncio.RedisCluster if cluster else redis.asyncio.Redis
-            server = kind.from_url(server, **options)
-        elif options or cluster:
-            raise InputError("options are for a URL: the client of redis-py has its own")
-        sending.check_client(server, awaited=True)
-        self.redis: Any = server
+        self.redis: Any
         """The client of redis-py, for every other command."""
-        self._cluster = isinstance(server, redis.asyncio.RedisCluster)
+        self.redis, self._cluster = sending.client_of(
+            redis.asyncio, server, cluster=cluster, options=options
+        )
 
     tensor_set = _method(tensors.tensor_set)
     tensor_get = _method(tensors.tensor_get)

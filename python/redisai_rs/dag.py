@@ -11,7 +11,8 @@ from redisai_rs.exceptions import InputError
 from redisai_rs.run import Done, Result, Run, Value, as_bytes, submitted
 
 if TYPE_CHECKING:
-    from redisai_rs.model import Model, Script
+    from redisai_rs.model import Model
+    from redisai_rs.script import Script
 
 Op = tuple[_core.Model, str | None, list[bytes], list[bytes], list[int], list[int]]
 

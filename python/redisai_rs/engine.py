@@ -14,8 +14,9 @@ from types import TracebackType
 
 from redisai_rs import _core, formats, paths, sources
 from redisai_rs.dag import Dag
-from redisai_rs.model import Model, Script
+from redisai_rs.model import Model
 from redisai_rs.run import Run
+from redisai_rs.script import Script
 
 atexit.register(_core.ending)
 os.register_at_fork(after_in_child=_core.forked_child)

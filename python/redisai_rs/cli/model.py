@@ -25,18 +25,6 @@ STORE = """\
   redisai-rs model store saved ./saved_model                     a SavedModel's directory
   curl -s https://example.org/m.onnx | redisai-rs model store m -
 """
-GET = """\
-  redisai-rs model get digits digits.onnx
-  redisai-rs model get digits - | sha256sum
-"""
-LIST = """\
-  redisai-rs model ls
-  redisai-rs model ls --json | jq -r '.[].key'
-"""
-REMOVE = """\
-  redisai-rs model rm digits digits:old
-  redisai-rs model rm -- -odd-name
-"""
 RUN = f"""\
   redisai-rs model run digits x.npy                      print the outputs
   redisai-rs model run digits x.npy -o digit.npy         the first output to a file
@@ -45,10 +33,24 @@ RUN = f"""\
 
 {running.TENSORS}
 """
-INFO = """\
+EXAMPLES = stored.Examples(
+    get="""\
+  redisai-rs model get digits digits.onnx
+  redisai-rs model get digits - | sha256sum
+""",
+    ls="""\
+  redisai-rs model ls
+  redisai-rs model ls --json | jq -r '.[].key'
+""",
+    rm="""\
+  redisai-rs model rm digits digits:old
+  redisai-rs model rm -- -odd-name
+""",
+    info="""\
   redisai-rs model info digits
   redisai-rs model info digits --json | jq .run_ns.p99
-"""
+""",
+)
 
 
 def add(verbs: Verbs) -> None:
@@ -56,52 +58,18 @@ def add(verbs: Verbs) -> None:
     parser = verbs.add_parser("model", help="store, list, run and delete a server's models")
     actions = parser.add_subparsers(title="actions", metavar="ACTION", required=True)
     _add_store(actions)
-    get = stored.action(
+    stored.add_actions(
         actions,
-        "get",
-        run_get,
-        "write a model to a file",
-        "Writes a model as it was stored to a file, or to stdout for -.",
-        GET,
+        "model",
+        EXAMPLES,
+        add_run=_add_run,
+        run_get=run_get,
+        run_info=run_info,
+        told=(
+            "Writes a model as it was stored to a file, or to stdout for -.",
+            "Shows a model's options, inputs and outputs, and how its runs went.",
+        ),
     )
-    get.add_argument("key", metavar="KEY")
-    get.add_argument("file", metavar="FILE", help="a file, or - for stdout")
-    stored.action(
-        actions,
-        "ls",
-        lambda options: stored.list_keys(options, "model"),
-        "list models",
-        "Lists the models of the database, by name.",
-        LIST,
-    )
-    remove = stored.action(
-        actions,
-        "rm",
-        lambda options: stored.delete(options, "model"),
-        "delete models",
-        "Deletes models. Runs that use one end as they would have.",
-        REMOVE,
-    )
-    remove.add_argument("words", metavar="KEY", nargs="+")
-    run = stored.action(
-        actions,
-        "run",
-        run_model,
-        "run a model on files and keys",
-        "Runs a model once. With files alone nothing is stored in the server.",
-        RUN,
-    )
-    run.add_argument("key", metavar="KEY")
-    running.add_options(run)
-    info = stored.action(
-        actions,
-        "info",
-        run_info,
-        "show a model: its options, inputs, outputs and counters",
-        "Shows a model's options, inputs and outputs, and how its runs went.",
-        INFO,
-    )
-    info.add_argument("key", metavar="KEY")
 
 
 def _add_store(actions: Actions) -> None:
@@ -140,6 +108,19 @@ def _add_store(actions: Actions) -> None:
             default=[],
             help=f"TensorFlow: the name of an {name}; once for each, in their order",
         )
+
+
+def _add_run(actions: Actions) -> None:
+    run = stored.action(
+        actions,
+        "run",
+        run_model,
+        "run a model on files and keys",
+        "Runs a model once. With files alone nothing is stored in the server.",
+        RUN,
+    )
+    run.add_argument("key", metavar="KEY")
+    running.add_options(run)
 
 
 def run_store(options: argparse.Namespace) -> int:

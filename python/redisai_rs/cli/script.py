@@ -23,12 +23,6 @@ STORE = """\
   redisai-rs script store steps steps.py
   redisai-rs script store steps steps.py --entry-point prepare --entry-point decide
 """
-GET = "  redisai-rs script get steps -\n"
-LIST = """\
-  redisai-rs script ls
-  redisai-rs script ls --json | jq -r '.[].key'
-"""
-REMOVE = "  redisai-rs script rm steps\n"
 RUN = f"""\
   redisai-rs script run steps prepare image.npy -o x
   redisai-rs script run steps decide y p --arg 0.9
@@ -36,7 +30,15 @@ RUN = f"""\
 
 {running.TENSORS}
 """
-INFO = "  redisai-rs script info steps\n"
+EXAMPLES = stored.Examples(
+    get="  redisai-rs script get steps -\n",
+    ls="""\
+  redisai-rs script ls
+  redisai-rs script ls --json | jq -r '.[].key'
+""",
+    rm="  redisai-rs script rm steps\n",
+    info="  redisai-rs script info steps\n",
+)
 # Of an entry point, as TorchScript writes them.
 _PARAMETERS = re.compile(r"([Ll]ist\[(torch\.)?Tensor\]) [Ll]ist\[str\] [Ll]ist\[str\]")
 
@@ -46,43 +48,18 @@ def add(verbs: Verbs) -> None:
     parser = verbs.add_parser("script", help="store, list, run and delete a server's scripts")
     actions = parser.add_subparsers(title="actions", metavar="ACTION", required=True)
     _add_store(actions)
-    get = stored.action(
+    stored.add_actions(
         actions,
-        "get",
-        run_get,
-        "write a script to a file",
-        "Writes a script's source to a file, or to stdout for -.",
-        GET,
+        "script",
+        EXAMPLES,
+        add_run=_add_run,
+        run_get=run_get,
+        run_info=run_info,
+        told=(
+            "Writes a script's source to a file, or to stdout for -.",
+            "Shows a script's options and functions, and how its runs went.",
+        ),
     )
-    get.add_argument("key", metavar="KEY")
-    get.add_argument("file", metavar="FILE", help="a file, or - for stdout")
-    stored.action(
-        actions,
-        "ls",
-        lambda options: stored.list_keys(options, "script"),
-        "list scripts",
-        "Lists the scripts of the database, by name.",
-        LIST,
-    )
-    remove = stored.action(
-        actions,
-        "rm",
-        lambda options: stored.delete(options, "script"),
-        "delete scripts",
-        "Deletes scripts. Runs that use one end as they would have.",
-        REMOVE,
-    )
-    remove.add_argument("words", metavar="KEY", nargs="+")
-    _add_run(actions)
-    info = stored.action(
-        actions,
-        "info",
-        run_info,
-        "show a script: its options, functions and counters",
-        "Shows a script's options and functions, and how its runs went.",
-        INFO,
-    )
-    info.add_argument("key", metavar="KEY")
 
 
 def _add_store(actions: Actions) -> None:

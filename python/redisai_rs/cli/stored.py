@@ -6,7 +6,7 @@ import argparse
 import os
 import sys
 from collections.abc import Callable, Iterable
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from redisai_rs.cli import arrays, remote
@@ -49,6 +49,55 @@ def action(
     remote.add_options(parser, cluster=several_nodes)
     parser.set_defaults(run=run)
     return parser
+
+
+@dataclass(frozen=True)
+class Examples:
+    """Those of the help texts of the actions that both kinds have."""
+
+    get: str
+    ls: str
+    rm: str
+    info: str
+
+
+def add_actions(
+    actions: Actions,
+    kind: str,
+    examples: Examples,
+    *,
+    add_run: Callable[[Actions], None],
+    run_get: Callable[[argparse.Namespace], int],
+    run_info: Callable[[argparse.Namespace], int],
+    told: tuple[str, str],
+) -> None:
+    """Adds `get`, `ls`, `rm`, `run`, `info`; `told`: what the first and the last of them do."""
+    writes, shows = told
+    get = action(actions, "get", run_get, f"write a {kind} to a file", writes, examples.get)
+    get.add_argument("key", metavar="KEY")
+    get.add_argument("file", metavar="FILE", help="a file, or - for stdout")
+    action(
+        actions,
+        "ls",
+        lambda options: list_keys(options, kind),
+        f"list {kind}s",
+        f"Lists the {kind}s of the database, by name.",
+        examples.ls,
+    )
+    remove = action(
+        actions,
+        "rm",
+        lambda options: delete(options, kind),
+        f"delete {kind}s",
+        f"Deletes {kind}s. Runs that use one end as they would have.",
+        examples.rm,
+    )
+    remove.add_argument("words", metavar="KEY", nargs="+")
+    add_run(actions)
+    what = "inputs, outputs" if kind == "model" else "functions"
+    text = f"show a {kind}: its options, {what} and counters"
+    info = action(actions, "info", run_info, text, shows, examples.info)
+    info.add_argument("key", metavar="KEY")
 
 
 def key_of(word: str) -> bytes:

@@ -94,12 +94,10 @@ def model_store(
     --------
     >>> client.model_store("m", "digits.onnx", batch_size=32)
     """
-    blob = sources.read(source)
-    args: list[Argument] = ["AI.MODELSTORE", word(key), backend or formats.backend_of(blob), device]
-    args += _options(tag, batch_size, min_batch_size, min_batch_timeout)
+    args = _options(tag, batch_size, min_batch_size, min_batch_timeout)
     if inputs or outputs:
         args += [*counted("INPUTS", inputs), *counted("OUTPUTS", outputs)]
-    return Command([*args, "BLOB"], done, blob=memoryview(blob), progress=progress)
+    return _store("AI.MODELSTORE", key, source, backend, device, args, progress)
 
 
 def model_set(
@@ -122,12 +120,25 @@ def model_set(
     --------
     >>> client.model_set("m", "digits.onnx")
     """
-    blob = sources.read(source)
-    args: list[Argument] = ["AI.MODELSET", word(key), backend or formats.backend_of(blob), device]
-    args += _options(tag, batch_size, min_batch_size, min_batch_timeout)
+    args = _options(tag, batch_size, min_batch_size, min_batch_timeout)
     if inputs or outputs:
         args += ["INPUTS", *many(inputs), "OUTPUTS", *many(outputs)]
-    return Command([*args, "BLOB"], done, blob=memoryview(blob), progress=progress)
+    return _store("AI.MODELSET", key, source, backend, device, args, progress)
+
+
+def _store(
+    command: str,
+    key: Key,
+    source: sources.Source,
+    backend: str | None,
+    device: str,
+    args: list[Argument],
+    progress: Progress | None,
+) -> Command[None]:
+    """A command that stores a model; `args`: what stands between its device and its bytes."""
+    blob = sources.read(source)
+    words = [command, word(key), backend or formats.backend_of(blob), device, *args, "BLOB"]
+    return Command(words, done, blob=memoryview(blob), progress=progress)
 
 
 def _options(

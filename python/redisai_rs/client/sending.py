@@ -23,7 +23,27 @@ DEFAULT_CHUNK = 511 << 20
 PIECE = 1 << 20
 
 
-def check_client(client: Any, *, awaited: bool) -> None:
+def client_of(
+    module: Any, server: Any, *, cluster: bool, options: dict[str, Any]
+) -> tuple[Any, bool]:
+    """A client of redis-py, and whether it is one of a cluster.
+
+    module: `redis` or `redis.asyncio`; server: a URL, or a client of that module.
+    """
+    if isinstance(server, str):
+        if not cluster:
+            # A connection that the server has closed meanwhile: without this it would be an
+            # error, since redis-py's own default does not hold for a URL.
+            options.setdefault("retry", module.retry.Retry(redis.backoff.NoBackoff(), 1))
+        kind = module.RedisCluster if cluster else module.Redis
+        server = kind.from_url(server, **options)
+    elif options or cluster:
+        raise InputError("options are for a URL: the client of redis-py has its own")
+    _check_client(server, awaited=module is not redis)
+    return server, isinstance(server, module.RedisCluster)
+
+
+def _check_client(client: Any, *, awaited: bool) -> None:
     """Raises where a client of redis-py is none, or of the other kind."""
     execute = getattr(client, "execute_command", None)
     if execute is None:

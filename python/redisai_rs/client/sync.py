@@ -14,7 +14,6 @@ from redisai_rs.client.command import Command, Reply
 from redisai_rs.client.dags import Dags, Outputs
 from redisai_rs.client.methods import like
 from redisai_rs.client.queue import Queue, results
-from redisai_rs.exceptions import InputError
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -63,19 +62,11 @@ class Client(Dags[Outputs]):
         **options: Any,
     ):
         self._owned = isinstance(server, str)
-        if isinstance(server, str):
-            if not cluster:
-                # A connection that the server has closed meanwhile: without this it would be an
-                # error, since redis-py's own default does not hold for a URL.
-                options.setdefault("retry", redis.retry.Retry(redis.backoff.NoBackoff(), 1))
-            kind: Any = redis.RedisCluster if cluster else redis.Redis
-            server = kind.from_url(server, **options)
-        elif options or cluster:
-            raise InputError("options are for a URL: the client of redis-py has its own")
-        sending.check_client(server, awaited=False)
-        self.redis: Any = server
+        self.redis: Any
         """The client of redis-py, for every other command."""
-        self._cluster = isinstance(server, redis.RedisCluster)
+        self.redis, self._cluster = sending.client_of(
+            redis, server, cluster=cluster, options=options
+        )
 
     tensor_set = _method(tensors.tensor_set)
     tensor_get = _method(tensors.tensor_get)
