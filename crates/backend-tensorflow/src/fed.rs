@@ -58,12 +58,7 @@ impl<'a> Feeds<'_, 'a> {
                 return None;
             };
             let node = handle.node;
-            let text = |name: &str| {
-                node.attr
-                    .get(name)
-                    .map_or(&[][..], |attr| attr.s.as_slice())
-            };
-            let names = [text("container"), text("shared_name")];
+            let names = [node.text("container"), node.text("shared_name")];
             if node.op != VARIABLE || found.is_some_and(|it| it != names) {
                 return None;
             }

@@ -76,18 +76,13 @@ pub(crate) fn is_file(node: &NodeDef) -> bool {
 
 /// Operations that do so by an attribute.
 fn by_attribute(node: &NodeDef) -> bool {
-    let text = |name: &str| {
-        node.attr
-            .get(name)
-            .map_or(&[][..], |attr| attr.s.as_slice())
-    };
     match plain(&node.op) {
-        "FixedUnigramCandidateSampler" => !text("vocab_file").is_empty(),
+        "FixedUnigramCandidateSampler" => !node.text("vocab_file").is_empty(),
         "DecodeProto" | "EncodeProto" => {
-            let source = text("descriptor_source");
+            let source = node.text("descriptor_source");
             !(source.is_empty() || source == b"local://" || source.starts_with(b"bytes://"))
         }
-        _ => text("output_stream").starts_with(b"file:"),
+        _ => node.text("output_stream").starts_with(b"file:"),
     }
 }
 

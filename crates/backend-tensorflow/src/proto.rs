@@ -25,6 +25,13 @@ pub(crate) struct NodeDef {
     pub(crate) attr: HashMap<String, AttrValue>,
 }
 
+impl NodeDef {
+    /// The text of an attribute; empty where there is none.
+    pub(crate) fn text(&self, name: &str) -> &[u8] {
+        self.attr.get(name).map_or(&[], |attr| attr.s.as_slice())
+    }
+}
+
 /// `AttrValue`: functions and text only.
 #[derive(Clone, PartialEq, Message)]
 pub(crate) struct AttrValue {

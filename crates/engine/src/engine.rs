@@ -187,10 +187,7 @@ fn line_up(shared: &Arc<Shared>, job: Arc<Job>) -> Result<(), Refused> {
     let queue = job.model.queue().filter(|_| job.model.is_ready()).cloned();
     let refusal = match queue {
         Some(queue) => {
-            if let Err(error) = job
-                .model
-                .check_counts(job.call.as_deref(), job.inputs, job.outputs)
-            {
+            if let Err(error) = job.check_counts() {
                 job.fail(error);
                 return Ok(());
             }

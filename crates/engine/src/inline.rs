@@ -226,11 +226,7 @@ fn ready(request: &Request) -> Option<(Arc<Session>, Permit)> {
     let steady = model.signature().is_some_and(|said| !said.control_flow);
     // Those that wait came first.
     let idle = model.queue().is_some_and(|queue| queue.is_empty());
-    let fits = model.check_counts(
-        request.call.as_deref(),
-        request.inputs.len(),
-        request.outputs,
-    );
+    let fits = request.check_counts();
     if !steady || !idle || fits.is_err() {
         return None;
     }

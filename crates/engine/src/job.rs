@@ -99,7 +99,22 @@ pub(crate) struct Job {
     pub(crate) class: u64,
 }
 
+impl Request {
+    /// Refuses counts that the model cannot take.
+    pub(crate) fn check_counts(&self) -> Result<(), BackendError> {
+        let call = self.call.as_deref();
+        self.model
+            .check_counts(call, self.inputs.len(), self.outputs)
+    }
+}
+
 impl Job {
+    /// As [`Request::check_counts`].
+    pub(crate) fn check_counts(&self) -> Result<(), BackendError> {
+        let call = self.call.as_deref();
+        self.model.check_counts(call, self.inputs, self.outputs)
+    }
+
     /// A pending job.
     pub(crate) fn new(request: Request, deadline: u64, completion: Completion) -> Self {
         // A named function has dimensions of its own, which the model's line does not know.

@@ -145,11 +145,7 @@ pub(crate) fn here(shared: &Arc<Shared>, request: &Request) -> Result<RunOutput,
     let model = &request.model;
     let deadline = shared.deadline(request.timeout);
     let session = session_here(model)?;
-    model.check_counts(
-        request.call.as_deref(),
-        request.inputs.len(),
-        request.outputs,
-    )?;
+    request.check_counts()?;
     let Some(_permit) = Permit::wait(model, deadline) else {
         let result = Err(BackendError::new(
             Status::Cancelled,
@@ -200,10 +196,7 @@ fn enqueue(job: Arc<Job>) {
     };
     if !job.ticket.pending() {
         retire(&job.model.shared.clone(), job);
-    } else if let Err(error) = job
-        .model
-        .check_counts(job.call.as_deref(), job.inputs, job.outputs)
-    {
+    } else if let Err(error) = job.check_counts() {
         job.fail(error);
     } else if let Err((job, error)) = queue.push(job) {
         job.fail(error.into());

@@ -9,6 +9,7 @@ mod dag;
 mod dlpack;
 mod engine;
 mod errors;
+mod function;
 mod input;
 mod life;
 mod lists;

@@ -2,14 +2,14 @@
 
 use crate::engine::{Shared, drop_engine};
 use crate::errors;
+use crate::function::{described, place_of};
 use crate::input;
 use crate::life;
 use crate::pending::{Done, PyJob, finished, seconds};
 use pyo3::exceptions::PyTypeError;
-use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyList, PyTuple};
-use redisai_core::{DType, Function, ValueInfo};
+use pyo3::types::{PyDict, PyTuple};
+use redisai_core::DType;
 use redisai_engine::{Call, Inputs, Model, Percentiles, Request};
 use std::sync::Arc;
 
@@ -287,62 +287,6 @@ impl PyModel {
         life::release(py, inputs);
         finished(py, ran)
     }
-}
-
-/// A function of this name, with its place; none where it is the first.
-fn place_of(model: &Model, name: &str) -> PyResult<Option<(usize, Arc<Call>)>> {
-    let functions = model.signature().map_or(&[][..], |it| &it.functions);
-    let place = functions
-        .iter()
-        .position(|function| *function.name == *name.as_bytes());
-    match place {
-        Some(0) => Ok(None),
-        Some(place) => {
-            let function = name.as_bytes().into();
-            let call = Call {
-                function,
-                ..Call::default()
-            };
-            Ok(Some((place, Arc::new(call))))
-        }
-        None => {
-            let names = functions.iter().map(|function| text(&function.name));
-            let names: Vec<_> = names.filter(|name| !name.is_empty()).collect();
-            Err(errors::input(match names.as_slice() {
-                [] => format!("the model has no signature {name:?}: its signatures have no names"),
-                _ => format!(
-                    "the model has no signature {name:?}: it has {}",
-                    names.join(", ")
-                ),
-            }))
-        }
-    }
-}
-
-fn described<'py>(py: Python<'py>, function: &Function) -> PyResult<Bound<'py, PyDict>> {
-    let facts = PyDict::new(py);
-    facts.set_item(intern!(py, "name"), text(&function.name))?;
-    facts.set_item(intern!(py, "inputs"), values(py, &function.inputs)?)?;
-    facts.set_item(intern!(py, "outputs"), values(py, &function.outputs)?)?;
-    facts.set_item(intern!(py, "variadic_inputs"), function.variadic_inputs)?;
-    facts.set_item(intern!(py, "variadic_outputs"), function.variadic_outputs)?;
-    Ok(facts)
-}
-
-fn values<'py>(py: Python<'py>, values: &[ValueInfo]) -> PyResult<Bound<'py, PyList>> {
-    let list = PyList::empty(py);
-    for value in values {
-        let facts = PyDict::new(py);
-        facts.set_item("name", text(&value.name))?;
-        facts.set_item("dtype", value.dtype.map(DType::name))?;
-        facts.set_item("dims", value.dims.clone())?;
-        list.append(facts)?;
-    }
-    Ok(list)
-}
-
-fn text(name: &[u8]) -> String {
-    String::from_utf8_lossy(name).into_owned()
 }
 
 fn times<'py>(py: Python<'py>, times: &Percentiles) -> PyResult<Bound<'py, PyDict>> {
