@@ -118,13 +118,22 @@ class Bench:
         cpu_us = cpu / said["all_requests"] * 1e6
         return Loaded(said["rate"], latency["p50"], latency["p99"], cpu_us)
 
+    def ask(self, script: Path, *words: object, pinned: bool = False) -> str:
+        """What a Python program of its own prints: it must not share this process."""
+        command = [*(self.pin if pinned else ()), sys.executable, str(script), *map(str, words)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if done.returncode != 0:
+            sys.exit(f"`{' '.join(command)}` failed:\n{done.stderr}")
+        return done.stdout
+
+    def alone(self, script: Path, *words: object, pinned: bool = False) -> Loaded:
+        """What such a program has measured."""
+        return Loaded(**json.loads(self.ask(script, *words, pinned=pinned)))
+
     def reference(self, model: Model, batch: int, seconds: float, pinned: bool) -> Loaded:
         """Runs ONNX Runtime alone, in a process of its own."""
         script = Path(__file__).with_name("reference.py")
-        words = [sys.executable, script, model.path, batch, seconds]
-        command = [*(self.pin if pinned else ()), *map(str, words)]
-        done = subprocess.run(command, capture_output=True, text=True, check=True)
-        return Loaded(**json.loads(done.stdout))
+        return self.alone(script, model.path, batch, seconds, pinned=pinned)
 
     def in_turns(self, *sides: Callable[[], Loaded]) -> list[Loaded]:
         """Measures each side in slices that take turns, so that the machine's moods hit all.

@@ -42,9 +42,7 @@ def _ask(
     bench: Bench, what: str, model: str, seconds: float, slices: int, *, pinned: bool
 ) -> Found:
     path = bench.models[model].path
-    command = [*(bench.pin if pinned else ()), sys.executable, SCRIPT, what, path, seconds, slices]
-    words = [str(word) for word in command]
-    found: Found = json.loads(subprocess.check_output(words, text=True))
+    found: Found = json.loads(bench.ask(SCRIPT, what, path, seconds, slices, pinned=pinned))
     return found
 
 

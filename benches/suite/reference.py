@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import json
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
 import onnxruntime
+import timing
 
 
 def session(path: Path) -> onnxruntime.InferenceSession:
@@ -30,18 +30,7 @@ def measure(path: Path, batch: int, seconds: float) -> dict[str, float]:
     runner = session(path)
     sample = [dim if isinstance(dim, int) else batch for dim in runner.get_inputs()[0].shape]
     feed = {"x": np.random.default_rng(7).standard_normal(sample, dtype=np.float32)}
-    warm = time.perf_counter() + min(0.5, seconds / 4)
-    while time.perf_counter() < warm:
-        runner.run(None, feed)
-    ends, busy = [time.perf_counter()], time.process_time()
-    while ends[-1] < ends[0] + seconds:
-        runner.run(None, feed)
-        ends.append(time.perf_counter())
-    busy = time.process_time() - busy
-    samples = batch * (len(ends) - 1)
-    p50, p99 = np.quantile(np.diff(ends), [0.5, 0.99]) * 1e6
-    rate = samples / (ends[-1] - ends[0])
-    return {"rate": rate, "p50": p50, "p99": p99, "cpu_us": busy / samples * 1e6}
+    return timing.measure(lambda: runner.run(None, feed), batch, seconds)
 
 
 if __name__ == "__main__":

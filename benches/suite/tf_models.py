@@ -3,11 +3,8 @@ in process; and of what backends that are loaded cost those who do not use them.
 
 from __future__ import annotations
 
-import json
 import math
 import statistics
-import subprocess
-import sys
 from functools import partial
 from pathlib import Path
 
@@ -30,19 +27,11 @@ def tf(bench: Bench) -> dict[str, float]:
     """Small runs and batches of both, and the price of being loaded."""
     for name in ("tiny", "mlp"):
         path = bench.models[name].path
-        _python(bench, "make", path, path.parent)
+        bench.ask(SCRIPT, "make", path, path.parent)
     found = _small(bench) | _loaded(bench)
     for backend in SUFFIXES:
         found |= _batches(bench, backend)
     return found
-
-
-def _python(bench: Bench, *words: object, pinned: bool = False) -> str:
-    command = [*(bench.pin if pinned else ()), sys.executable, str(SCRIPT), *map(str, words)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode != 0:
-        sys.exit(f"`{' '.join(command)}` failed:\n{done.stderr}")
-    return done.stdout
 
 
 def _store(server: Server, model: Model, backend: str, *options: str | int) -> None:
@@ -88,7 +77,7 @@ def _check(server: Server, backend: str) -> None:
 
 def _in_process(bench: Bench, path: Path) -> Loaded:
     """The same run through the backend's library in a process without a server."""
-    return Loaded(**json.loads(_python(bench, "engine", path, bench.slice_s, pinned=True)))
+    return bench.alone(SCRIPT, "engine", path, bench.slice_s, pinned=True)
 
 
 def _batches(bench: Bench, backend: str) -> dict[str, float]:
@@ -100,16 +89,15 @@ def _batches(bench: Bench, backend: str) -> dict[str, float]:
     ]
     long = bench.long_s
 
-    def alone() -> Loaded:
-        return Loaded(**json.loads(_python(bench, "framework", path, long, BATCHSIZE)))
-
     with bench.ours(pinned=False) as server:
         server.execute(*tensor_set("x", model.shape, model.input.tobytes()))
         _store(server, model, "ONNX")
         _store(server, model, backend, "BATCHSIZE", BATCHSIZE)
         _check(server, backend)
         serve = partial(bench.run_load, server, requests, BATCHSIZE, long, pinned=False)
-        served, framework = bench.in_turns(serve, alone)
+        served, framework = bench.in_turns(
+            serve, partial(bench.alone, SCRIPT, "framework", path, long, BATCHSIZE)
+        )
     return {f"F2 {backend}": served.rate / framework.rate, f"F2 {backend} 1/s": served.rate}
 
 

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import statistics
-import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -25,17 +22,12 @@ WARM, COUNTED = 4, 30
 def torch(bench: Bench) -> dict[str, float]:
     """Small runs, batches, and batches of all sizes."""
     for name in ("tiny", "mlp"):
-        _python(bench, "make", bench.models[name].path, _archive(bench.models[name]))
+        bench.ask(SCRIPT, "make", bench.models[name].path, _archive(bench.models[name]))
     return _small(bench) | _batches(bench) | _sizes(bench) | _commands(bench)
 
 
 def _archive(model: Model) -> Path:
     return model.path.with_suffix(".pt")
-
-
-def _python(bench: Bench, *words: object, pinned: bool = False) -> str:
-    command = [*(bench.pin if pinned else ()), sys.executable, str(SCRIPT), *map(str, words)]
-    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
 
 
 def _small(bench: Bench) -> dict[str, float]:
@@ -98,8 +90,7 @@ def _assert_equal(say: object, models: list[str]) -> None:
 
 def _in_process(bench: Bench, path: Path) -> Loaded:
     """The same run through the backend's library in a process without a server."""
-    said = _python(bench, "engine", path, bench.slice_s, pinned=True)
-    return Loaded(**json.loads(said))
+    return bench.alone(SCRIPT, "engine", path, bench.slice_s, pinned=True)
 
 
 def _batches(bench: Bench) -> dict[str, float]:
@@ -115,9 +106,7 @@ def _batches(bench: Bench) -> dict[str, float]:
         long = bench.long_s
         served, alone = bench.in_turns(
             lambda: bench.run_load(server, requests, BATCHSIZE, long, pinned=False),
-            lambda: Loaded(
-                **json.loads(_python(bench, "libtorch", _archive(model), long, BATCHSIZE))
-            ),
+            lambda: bench.alone(SCRIPT, "libtorch", _archive(model), long, BATCHSIZE),
         )
     return {"PT2": served.rate / alone.rate, "PT2 rate": served.rate}
 

@@ -11,12 +11,11 @@ from __future__ import annotations
 
 import json
 import sys
-import time
 import warnings
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+from timing import measure
 
 warnings.simplefilter("ignore")
 
@@ -50,7 +49,7 @@ def engine(path: Path, seconds: float) -> dict[str, float]:
     with redisai_rs.Engine(intra_op_threads=1) as made:
         model = made.load(path)
         row = np.random.default_rng(7).standard_normal((1, 256), dtype=np.float32)
-        return _measure(lambda: model.run(row), 1, seconds)
+        return measure(lambda: model.run(row), 1, seconds)
 
 
 def libtorch(path: Path, seconds: float, batch: int) -> dict[str, float]:
@@ -62,22 +61,7 @@ def libtorch(path: Path, seconds: float, batch: int) -> dict[str, float]:
     width = next(model.parameters()).shape[1]
     rows = torch.randn(batch, width)
     with torch.inference_mode():
-        return _measure(lambda: model(rows), batch, seconds)
-
-
-def _measure(run: Callable[[], object], batch: int, seconds: float) -> dict[str, float]:
-    warm = time.perf_counter() + min(0.5, seconds / 4)
-    while time.perf_counter() < warm:
-        run()
-    ends, busy = [time.perf_counter()], time.process_time()
-    while ends[-1] < ends[0] + seconds:
-        run()
-        ends.append(time.perf_counter())
-    busy = time.process_time() - busy
-    samples = batch * (len(ends) - 1)
-    p50, p99 = np.quantile(np.diff(ends), [0.5, 0.99]) * 1e6
-    rate = samples / (ends[-1] - ends[0])
-    return {"rate": rate, "p50": p50, "p99": p99, "cpu_us": busy / samples * 1e6}
+        return measure(lambda: model(rows), batch, seconds)
 
 
 if __name__ == "__main__":

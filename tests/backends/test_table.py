@@ -67,11 +67,6 @@ MEASURED = {"Time to load, ms", "Memory when loaded, MiB"}
 
 
 @pytest.fixture(scope="module")
-def tf():
-    return pytest.importorskip("tensorflow", reason="tensorflow-cpu is not installed")
-
-
-@pytest.fixture(scope="module")
 def server(embedded_binary: servers.ServerBinary, redisai_module: Path):
     options = {"module_args": ["INTRA_OP_PARALLELISM", 1], "env": {"CUDA_VISIBLE_DEVICES": ""}}
     with Server(embedded_binary, module=redisai_module, **options) as server:

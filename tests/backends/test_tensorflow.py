@@ -19,12 +19,6 @@ NAMES = ("INPUTS", 1, "pixels", "OUTPUTS", 2, "digit", "probabilities")
 
 
 @pytest.fixture(scope="module")
-def tf():
-    """TensorFlow, which takes seconds to import."""
-    return pytest.importorskip("tensorflow", reason="tensorflow-cpu is not installed")
-
-
-@pytest.fixture(scope="module")
 def folder(tf, tmp_path_factory) -> Path:
     """A SavedModel with a variable, two signatures, and strings."""
 

@@ -12,11 +12,6 @@ NAMES = {"FLOAT": "float32", "DOUBLE": "float64"}
 NUMBERS = [number for number in dtypes.NUMBERS if number.name != "BOOL"]
 
 
-@pytest.fixture(scope="module")
-def tf():
-    return pytest.importorskip("tensorflow", reason="tensorflow-cpu is not installed")
-
-
 def graph_of(tf, kind: str, function) -> bytes:
     """A graph with one input, and what a function makes of it by names."""
     with tf.Graph().as_default() as graph:

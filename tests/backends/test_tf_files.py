@@ -15,12 +15,6 @@ WORDS = "red\ngreen\nblue\n"
 SECRET = "secret\n"
 
 
-@pytest.fixture(scope="module")
-def tf():
-    """TensorFlow, which takes seconds to import."""
-    return pytest.importorskip("tensorflow", reason="tensorflow-cpu is not installed")
-
-
 def initializer(tf, words: Path):
     """What fills a table from a file: a word for each line, its number for the word."""
     whole, number = tf.lookup.TextFileIndex.WHOLE_LINE, tf.lookup.TextFileIndex.LINE_NUMBER

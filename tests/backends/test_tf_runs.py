@@ -21,12 +21,6 @@ STEPS = 200
 
 
 @pytest.fixture(scope="module")
-def tf():
-    """TensorFlow, which takes seconds to import."""
-    return pytest.importorskip("tensorflow", reason="tensorflow-cpu is not installed")
-
-
-@pytest.fixture(scope="module")
 def chain(tf, tmp_path_factory) -> bytes:
     """A SavedModel of many short steps, without a loop. It counts its runs from their beginning."""
 
