@@ -115,6 +115,27 @@ def test_a_forked_child_is_refused_and_the_parent_goes_on(process):
     assert said == "refused\n" * 12 + "[20000.0, 20000.0]\n"
 
 
+def test_a_forked_child_ends_although_a_thread_was_on_its_way_into_python(process):
+    said = process(
+        """
+        # The GIL stays here: a run that has ended waits for it.
+        sys.setswitchinterval(1000)
+        quick = np.array(1)
+        pending = [slow.submit(quick, x) for _ in range(20)]
+        while slow.stats()["calls"] < 1:
+            pass
+        for _ in range(1_000_000):
+            pass
+        child = os.fork()
+        if child == 0:
+            sys.exit(0)
+        sys.setswitchinterval(0.005)
+        print(os.waitpid(child, 0)[1], [run.result(60).tolist() for run in pending][-1])
+        """
+    )
+    assert said == "0 [1.0, 1.0]\n"
+
+
 def test_a_spawned_child_has_an_engine_of_its_own(process):
     said = process(
         """

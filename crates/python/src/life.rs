@@ -109,6 +109,10 @@ pub(crate) fn release<T>(_: Python<'_>, value: T) {
 /// The interpreter is about to end (`atexit`): nothing enters it from now on. Waits for what is on its way.
 #[pyfunction]
 pub(crate) fn ending(py: Python<'_>) {
+    if STATE.load(Ordering::SeqCst) == FORKED {
+        // Nothing enters already, and the threads that were on their way are not in this process.
+        return;
+    }
     py.detach(|| {
         STATE.store(ENDING, Ordering::SeqCst);
         let mut guard = waiting();
